@@ -1,0 +1,53 @@
+// Deadlines, sleeping, waking and groups of coroutines on the I/O thread. Used by every layer above.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/error.hpp"
+
+namespace steward::async {
+
+// Suspends for that long; returns false when the coroutine was cancelled meanwhile (it does not throw).
+boost::asio::awaitable<bool> sleep_for(std::chrono::milliseconds duration);
+
+// A latch that coroutines of one thread wait on: notify() wakes all waiters; a notify() without waiters is remembered
+// once, so that a wake between a check and a wait is not lost.
+class Signal {
+ public:
+  explicit Signal(boost::asio::any_io_executor executor);
+  ~Signal();
+  void notify();
+  // True when notified, false after `timeout` or on cancellation.
+  boost::asio::awaitable<bool> wait(std::chrono::milliseconds timeout);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Coroutines that live and end together. An exception that leaves a child is logged with the child's name and given to
+// on_failure (the app stops then): a layer never dies silently.
+class TaskGroup {
+ public:
+  using Task = std::function<boost::asio::awaitable<void>()>;
+  TaskGroup(boost::asio::any_io_executor executor, std::function<void(std::string name, std::string what)> on_failure);
+  ~TaskGroup();
+
+  void spawn(std::string name, Task task);
+  void cancel_all();
+  // Waits until all children ended, at most `grace`; false when some did not.
+  boost::asio::awaitable<bool> join(std::chrono::milliseconds grace);
+  std::size_t running() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace steward::async
