@@ -14,10 +14,12 @@ std::string replace_invalid_utf8(std::string_view text);  // broken bytes become
 // Code points of valid UTF-8 (invalid bytes give U+FFFD), and back.
 std::u32string to_code_points(std::string_view text);
 std::string from_code_points(std::u32string_view text);
-std::size_t display_width(std::string_view text);  // grapheme-ish: combining marks and joiners count nothing
+// Columns: a grapheme is one, of East Asian scripts and emoji two; combining marks, joiners and hidden characters none.
+std::size_t display_width(std::string_view text);
 
-// Names from the database or from other people: control characters, bidi controls (U+202A–202E, U+2066–2069, U+200E/F) and
-// line breaks removed, cut to `graphemes` with "…". Never empty: gives "(no name)" for nothing left.
+// Names from the database or from other people: control characters, bidi controls (U+202A–202E, U+2066–2069, U+200E/F),
+// zero-width and filler characters removed, blanks and line breaks folded to one space, at most `graphemes` with the "…".
+// Never empty: gives "(no name)" for nothing left.
 std::string clean_name(std::string_view text, std::size_t graphemes = 40);
 std::string shorten_id(std::string_view id);  // "!OGEh…mPw" in the middle when longer than 16
 std::string to_lower_ascii(std::string_view text);
@@ -35,6 +37,8 @@ std::vector<std::string> nearest_all(std::string_view word, const std::vector<st
 std::string escape_html(std::string_view text);  // & < > "
 // Looks like an access token or password ("syt_", "mct_", long random text, key=value of a secret): masked in echoes.
 bool looks_secret(std::string_view word);
+// A word of a person as an error text repeats it: in quotes, cleaned and cut, "'***'" where it looks like a secret.
+std::string echo_word(std::string_view word);
 // A CSV cell: quoted where needed, an apostrophe before = + - @ so that no spreadsheet runs it.
 std::string csv_cell(std::string_view text);
 

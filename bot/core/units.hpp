@@ -23,7 +23,9 @@ struct Bytes {
 // "45s 30m 12h 30d 2w 6mo 1y", joined ("1d12h"); a month is 30 days, a year 365. bad_input (with the two readings for a
 // bare number, and a hint for '٣٠d' or '-5d'): no unit, unknown unit, zero, negative, over 100 years, not ASCII digits.
 Result<std::chrono::seconds> parse_duration(std::string_view text);
-// "500k 10M 2G" (powers of 1024; also kB, MB, MiB…, and a plain number of bytes is refused). bad_input as above.
+// The text that parse_duration reads back as the same duration: "30d", "1d12h"; "0s" for nothing.
+std::string write_duration(std::chrono::seconds duration);
+// "500k 10M 2G 1.5G" (powers of 1024; also kB, MB, MiB…, and a plain number of bytes is refused). bad_input as above.
 Result<Bytes> parse_size(std::string_view text);
 
 std::string format_duration(std::chrono::milliseconds duration);  // "0.4 s", "41 s", "2 min 10 s", "3 h 5 min", "12 d 4 h"
