@@ -1,0 +1,53 @@
+// A command: its declaration, its manual page and its coroutines. commands/all.cpp lists them all, a line each.
+// `answer` for what reads or acts at once (Spec::control); `plan` and `run` for everything of level 1 and above. I/O thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command/arguments.hpp"
+#include "command/spec.hpp"
+#include "core/error.hpp"
+#include "jobs/plan.hpp"
+#include "jobs/progress.hpp"
+#include "matrix/message.hpp"
+
+namespace steward::command {
+
+struct Context;
+
+struct File { std::string name, mimetype, data, caption; };
+
+struct Answer {
+  matrix::Message message;
+  std::vector<File> files = {};
+  bool rings = false;  // a new m.text that mentions the asker; else an m.notice
+  std::string json = {};  // the same data for `exec --json`; empty: built from the plain text
+};
+
+struct Command {
+  Spec spec;
+  std::string_view manual;  // the .md page, embedded
+  std::function<boost::asio::awaitable<core::Result<Answer>>(Arguments, Context&)> answer = {};
+  // Computes the whole promise with the code that will act; changes nothing. A plan without items says so in its title.
+  std::function<boost::asio::awaitable<core::Result<jobs::Plan>>(Arguments, Context&)> plan = {};
+  // Works on the items in the journal (progress.for_each_item) and verifies. Called again after a crash: must be repeatable.
+  std::function<boost::asio::awaitable<core::Result<jobs::Receipt>>(jobs::Plan, jobs::Progress&, Context&)> run = {};
+};
+
+class Table {
+ public:
+  explicit Table(std::vector<Command> commands);
+  const Command* find(std::string_view canonical_name) const;
+  const std::vector<const Spec*>& specs() const { return specs_; }
+  const std::vector<Command>& commands() const { return commands_; }
+
+ private:
+  std::vector<Command> commands_;
+  std::vector<const Spec*> specs_;
+};
+
+}  // namespace steward::command

@@ -1,0 +1,76 @@
+// What a command may use. Concrete clients, no interfaces: tests use a real PostgreSQL and a scripted http::Transport.
+// One per invocation, made by the dispatcher; everything it points at outlives the command. I/O thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "async/work_thread.hpp"
+#include "command/command.hpp"
+#include "core/ids.hpp"
+#include "db/session.hpp"
+#include "db/store.hpp"
+#include "jobs/runner.hpp"
+#include "matrix/client.hpp"
+#include "matrix/event.hpp"
+#include "synapse/admin_client.hpp"
+
+namespace steward::command {
+
+// From the config and the room; may change with SIGHUP or !settings.
+struct Options {
+  std::string server_name;
+  std::string time_zone = "UTC";
+  std::vector<core::UserId> admins;          // config: chat cannot change them
+  std::vector<core::UserId> remote_allowed;
+  int max_level = 4;
+  bool second_admin = false;
+  double share = 0.1;
+  std::vector<std::string> keep_rooms;
+  int rooms_in_flight = 3;
+  core::UserId bot;
+  core::UserId sender;
+  std::string bot_display_name;
+};
+
+// The long-lived parts, made once by app.
+struct Services {
+  boost::asio::any_io_executor io;
+  db::Stores* stores = nullptr;
+  db::Session* store_session = nullptr;
+  db::Session* read = nullptr;     // null without a connection to Synapse's database
+  db::Session* work = nullptr;
+  db::Session* control = nullptr;
+  async::WorkThread* compute = nullptr;
+  synapse::AdminClient* admin = nullptr;
+  matrix::Client* chat = nullptr;
+  jobs::Runner* runner = nullptr;
+  const Table* table = nullptr;
+  Options* options = nullptr;
+  std::function<core::RoomId()> admin_room;
+  std::function<std::vector<core::UserId>()> room_members;  // joined to the admin room
+  std::function<std::string()> own_health;                   // one line for !status
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+};
+
+struct Context {
+  Services& services;
+  core::UserId asker;
+  Role role = Role::none;
+  bool terminal = false;
+  core::EventId command_event;
+  std::optional<matrix::Event> replied_to;  // of `this`
+  std::string line;
+
+  const Options& options() const { return *services.options; }
+  db::Stores& stores() const { return *services.stores; }
+  synapse::AdminClient& admin() const { return *services.admin; }
+  // The read session, or the refusal that names what is missing and how to give it.
+  core::Result<db::Session*> read() const;
+  core::Result<db::Session*> work() const;
+};
+
+}  // namespace steward::command

@@ -1,0 +1,50 @@
+// Takes what the inbox stored, one event after another, and does what it says: commands, confirmations, reactions, redactions,
+// edits. Owns the way of a command from the stored event to the confirmed job. Also serves the terminal. I/O thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "async/tasks.hpp"
+#include "command/confirmation.hpp"
+#include "command/context.hpp"
+#include "command/parser.hpp"
+#include "room/admin_room.hpp"
+#include "room/inbox.hpp"
+#include "room/live_message.hpp"
+
+namespace steward::command {
+
+class Dispatcher {
+ public:
+  Dispatcher(Services& services, room::AdminRoom& room, room::Inbox& inbox, async::Signal& arrived);
+  ~Dispatcher();
+
+  // The loop over stored events; until cancelled.
+  boost::asio::awaitable<void> run();
+  // Compares the room's history with the inbox and asks for what was missed; at start and every ten minutes.
+  boost::asio::awaitable<void> reconcile();
+  // Voids expired plans; every few seconds.
+  boost::asio::awaitable<void> expire_plans();
+
+  bool plan_waits() const;
+  bool looks_like_command(const matrix::Event& event) const;
+
+  // One line from the terminal (role admin). `print` gets the conversation as it happens. With `yes` its own plan is confirmed.
+  struct TerminalResult { int exit_code = 0; std::string json; };
+  boost::asio::awaitable<TerminalResult> terminal(std::string line, bool yes, std::function<void(std::string)> print);
+
+  // For jobs::Runner's hooks (set by app).
+  boost::asio::awaitable<core::Result<jobs::Receipt>> run_command(db::JobRow job, jobs::Plan plan, jobs::Progress& progress);
+  boost::asio::awaitable<void> show_job(db::JobRow job, std::string header, std::string notice, bool state_changed);
+  boost::asio::awaitable<void> job_ended(db::JobRow job, jobs::Plan plan, jobs::Receipt receipt);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace steward::command

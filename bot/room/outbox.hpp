@@ -1,0 +1,43 @@
+// Sends what the bot says, each cause exactly once: a row in the store first, then the send with the row's transaction id.
+// Keeps the order of a room; backs off while Synapse is away; gives up on a room that refuses us (403) without a loop. I/O thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "async/tasks.hpp"
+#include "core/error.hpp"
+#include "core/ids.hpp"
+#include "db/store.hpp"
+#include "matrix/client.hpp"
+
+namespace steward::room {
+
+class Outbox {
+ public:
+  Outbox(boost::asio::any_io_executor io, matrix::Client& client, db::OutboxStore& store);
+  ~Outbox();
+
+  // Stores it (committed when this returns) and wakes the sender. A cause that exists already is not stored again.
+  boost::asio::awaitable<core::Result<void>> post(std::string cause, core::RoomId room, std::string type, std::string content);
+  // The same, then waits for the event id; timeout when it was not sent by then (it stays in the queue).
+  boost::asio::awaitable<core::Result<core::EventId>> post_and_wait(std::string cause, core::RoomId room, std::string type,
+                                                                   std::string content, std::chrono::milliseconds limit);
+  // The sender; until cancelled. After an unclean stop rows over 20 h old, or any on Synapse < 1.141, are first looked for in
+  // the room by unsigned.transaction_id (`search_first`).
+  boost::asio::awaitable<void> run(bool search_first);
+  // Waits until nothing waits any more, at most `limit` (shutdown, exec).
+  boost::asio::awaitable<bool> drain(std::chrono::milliseconds limit);
+
+  // Since when sends to Synapse fail; nullopt when all is well. For !status and fallbacks.
+  std::optional<std::chrono::steady_clock::time_point> failing_since() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace steward::room
