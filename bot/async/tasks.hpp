@@ -31,7 +31,9 @@ class Signal {
   std::shared_ptr<State> state_;
 };
 
-// Coroutines that live and end together. An exception that leaves a child is logged with the child's name and given to
+// Coroutines that live and end together. In a cancelled child nothing throws: sleep_for() and Signal::wait() give false,
+// http calls give Code::cancelled, on_thread() still works (a journal must be written also on the way out), so a child must
+// look at these answers and end. Destroying the group cancels the children but does not wait for them. An exception that leaves a child is logged with the child's name and given to
 // on_failure (the app stops then): a layer never dies silently.
 class TaskGroup {
  public:

@@ -27,9 +27,12 @@ struct ServerOptions {
   std::chrono::milliseconds idle_deadline = std::chrono::minutes(10);   // between requests of a kept connection
 };
 
-// Sees method, target and headers (body empty). An answer here refuses the request: it is sent and the connection closed,
-// the body is never read. nullopt lets it through.
+// Sees method, target and headers (body empty). An answer here refuses the request: it is sent and the connection closed;
+// the body is neither parsed nor kept (up to a second of it is thrown away, so that the other side can read the answer).
+// nullopt lets it through.
 using Gate = std::function<std::optional<Response>(const Request& head)>;
+// Answers the whole request. An exception becomes a 500; when the server stops it is cancelled after the grace time.
+// Answers get `Content-Type: application/json` unless they bring their own.
 using Handler = std::function<boost::asio::awaitable<Response>(Request request)>;
 
 class Server {
