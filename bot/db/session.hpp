@@ -7,6 +7,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "async/work_thread.hpp"
 #include "core/error.hpp"
 #include "core/secret.hpp"
+#include "db/statement.hpp"
 
 namespace steward::db {
 
@@ -46,18 +48,14 @@ using Rows = std::vector<Row>;
 
 // A value bound to a parameter: always text or NULL for the server, typed by the statement (`$1::bigint`).
 using Value = std::optional<std::string>;
-Value bind(std::int64_t value);
-Value bind(bool value);
+template <std::integral Number>  // bool gives true/false
+Value bind(Number value) {
+  if constexpr (std::same_as<Number, bool>) return value ? "true" : "false";
+  return std::to_string(value);
+}
 Value bind_array(const std::vector<std::string>& values);  // text[] literal, quoted
 using Values = std::vector<Value>;
 
-// A statement of sql/: its file is written with :'name' parameters, which embedding numbers. See sql/statements.hpp
-// (generated): `db::sql::room_candidates`.
-struct Statement {
-  std::string_view name;
-  std::string_view text;
-  std::vector<std::string_view> parameters;
-};
 // Values by parameter name; a missing or unknown name is Code::internal.
 using Arguments = std::vector<std::pair<std::string_view, Value>>;
 

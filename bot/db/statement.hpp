@@ -1,0 +1,24 @@
+// What embedding makes of the files in sql/: a statement with numbered parameters, a migration of the bot's own schema.
+// Constants, read on any thread. Kept apart from session.hpp so that the generated sources compile in no time.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace steward::db {
+
+// A statement of sql/: its file is written with :'name' parameters, which embedding numbers. See sql/statements.hpp
+// (generated): `db::sql::room_candidates`.
+struct Statement {
+  std::string_view name;
+  std::string_view text;
+  std::vector<std::string_view> parameters;
+};
+
+struct Migration {
+  int number = 0;
+  std::string_view name;
+  std::string_view text;
+};
+
+}  // namespace steward::db
