@@ -46,6 +46,7 @@ struct Plan {
   std::string undo;                // level 1: the command that takes it back
   std::vector<std::string> locks;  // "room:!id", "table:events": names nobody else may hold meanwhile
   bool needs_writer = false;       // takes the writer lock in Synapse's database
+  bool second_admin = false;       // another admin than the asker must confirm, whatever the config says
   std::map<std::string, std::string> parameters;  // what run() needs beside the items
 };
 

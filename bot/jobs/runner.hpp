@@ -20,8 +20,9 @@ class Runner {
   struct Hooks {
     // Runs the command's act. The items are in the journal; the plan comes without them.
     std::function<boost::asio::awaitable<core::Result<Receipt>>(db::JobRow job, Plan plan, Progress& progress)> run;
-    // Before a job starts and every few seconds while it runs: writer lock, right database, no backup. An error stops it.
-    std::function<boost::asio::awaitable<core::Result<void>>(const Plan& plan)> may_run;
+    // Before a job starts (`starting`) and every few seconds while it runs: writer lock, right database, no backup. At the start
+    // a temporary error makes the job wait and try again; while it runs any other error stops it.
+    std::function<boost::asio::awaitable<core::Result<void>>(db::JobRow job, Plan plan, bool starting)> may_run;
     std::function<boost::asio::awaitable<void>(const Plan& plan)> release;
     // The room: one live message per job, a new message that rings at the end.
     std::function<boost::asio::awaitable<void>(db::JobRow job, std::string header, std::string notice, bool state_changed)> show;
@@ -54,8 +55,9 @@ class Runner {
   // The job that holds a lock of that name, if any ("room:!id").
   std::optional<std::int64_t> holder(const std::string& lock) const;
 
+  struct State;  // private to runner.cpp
+
  private:
-  struct State;
   std::shared_ptr<State> state_;
 };
 
