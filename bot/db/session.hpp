@@ -63,6 +63,7 @@ class Transaction {
  public:
   virtual ~Transaction() = default;
   // Errors: see Session::transaction. After an error the transaction is dead; return the error.
+  // Without values `sql` may hold several statements (the last one's rows are returned). bad_input: a NUL byte in a value.
   virtual core::Result<Rows> exec(std::string_view sql, const Values& values = {}) = 0;
   core::Result<Rows> exec(const Statement& statement, const Arguments& arguments);
   // Rows changed by the last exec.
@@ -95,8 +96,8 @@ class Session {
 
   // Runs `work` on the session's thread inside BEGIN … COMMIT. Commits when it returns a value, rolls back on an error.
   // Errors carry SQLSTATE and the primary message only: unavailable (no connection; the object was thrown away and the next
-  // use connects anew), cancelled (57014 after cancel()), timeout (57014 otherwise, 55P03 lock), not_allowed (42501),
-  // in_doubt (connection lost during COMMIT), conflict (23505, 40001), rejected (others).
+  // use connects anew; a connection found dead before anything ran is replaced without an error, unless pinned), cancelled (57014 after pg_cancel_backend), timeout (57014 otherwise, 55P03 lock), not_allowed (42501),
+  // in_doubt (connection lost during COMMIT), conflict (23505, 40001, 40P01), rejected (others).
   // Calls queue; one at a time. Cancelling the awaiting coroutine does not interrupt the work.
   template <class Work>  // core::Result<T> (Transaction&)
   boost::asio::awaitable<std::invoke_result_t<Work&, Transaction&>> transaction(Work work);
@@ -107,13 +108,19 @@ class Session {
   // The same with another statement time-out (reports).
   boost::asio::awaitable<core::Result<Rows>> query_within(std::chrono::milliseconds limit, const Statement& statement,
                                                            Arguments arguments);
-  // One statement alone in its string outside a transaction (VACUUM family). A WARNING is an error (rejected).
+  // One statement alone in its string outside a transaction (VACUUM family). A WARNING is an error (rejected); a connection
+  // lost meanwhile is in_doubt; refused behind a pooler (not_allowed). Zero: no time limit.
   boost::asio::awaitable<core::Result<void>> alone(std::string sql, std::chrono::milliseconds statement_timeout);
 
   // The server process of the current connection; 0 when there is none. Changes when the connection is replaced.
   int backend_pid() const;
   // True when PQbackendPID differs from pg_backend_pid(): a transaction-pooling proxy stands between (probed at connect).
   bool behind_pooler() const;
+
+  // While pinned (a session lock was taken on this connection: guard.hpp), a lost connection is not replaced: every call
+  // fails with unavailable until unpin(). So nothing runs without the lock that it believes to hold. Any thread.
+  void pin();
+  void unpin();
   async::WorkThread& thread() { return thread_; }
 
  private:

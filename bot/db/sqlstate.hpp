@@ -1,0 +1,26 @@
+// From SQLSTATE and message to core::Error. Used by session.cpp; pure.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "core/error.hpp"
+
+namespace steward::db {
+
+// The primary message: the first line without the (localised) severity before ":  ". DETAIL, CONTEXT and the marked query
+// stand on later lines and are dropped here, because they hold data.
+std::string primary_message(std::string_view text);
+
+// True when the server ended the connection with this state (shutdown, crash, class 08).
+bool ends_connection(std::string_view sqlstate);
+
+// `elapsed` and `limit` (zero: none) tell a statement time-out from a cancellation where the message is not English:
+// both are 57014.
+core::Error error_of(std::string_view sqlstate, std::string_view message, std::chrono::milliseconds elapsed,
+                     std::chrono::milliseconds limit);
+
+core::Error connection_lost(std::string why);
+
+}  // namespace steward::db
