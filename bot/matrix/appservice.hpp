@@ -3,8 +3,12 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "async/work_thread.hpp"
 #include "core/error.hpp"
@@ -26,7 +30,7 @@ class Appservice {
   using OnTransaction = std::function<boost::asio::awaitable<core::Result<void>>(std::vector<Event> events)>;
   Appservice(AppserviceOptions options, async::WorkThread& compute, OnTransaction on_transaction);
 
-  // For http::Server. Routes: PUT transactions/{id}, POST ping, GET users|rooms|thirdparty (404 M_NOT_FOUND), others 404, known
+  // For http::Server. handle() counts on gate() having let the request through. Routes: PUT transactions/{id}, POST ping, GET users|rooms|thirdparty (404 M_NOT_FOUND), others 404, known
   // path with another method 405 (M_UNRECOGNIZED), missing token 401 M_MISSING_TOKEN, wrong one 403 M_FORBIDDEN.
   std::optional<http::Response> gate(const http::Request& head) const;
   boost::asio::awaitable<http::Response> handle(http::Request request);
@@ -37,7 +41,11 @@ class Appservice {
   const std::string& last_ping() const { return last_ping_; }
 
  private:
+  std::optional<http::Response> check_token(const http::Request& head) const;
   boost::asio::awaitable<http::Response> transaction(std::string body);
+  boost::asio::awaitable<http::Response> ping(std::string body);
+  boost::asio::awaitable<http::Response> not_found();
+  void note_broken(int count);
   AppserviceOptions options_;
   async::WorkThread& compute_;
   OnTransaction on_transaction_;

@@ -72,7 +72,7 @@ std::string reaction_content(const core::EventId& target, std::string_view key);
 struct FileInfo { std::string name, mxc, mimetype, caption; std::size_t size = 0; };
 std::string file_content(const FileInfo& file, const Envelope& envelope);
 
-// The content's size in bytes as federation counts it, and whether it may be sent (64 920 for ASCII; facts §3.4).
+// The content's size in bytes as federation counts it, and whether it may be sent (64 000, which leaves room for the fields of the event itself).
 bool fits_in_event(std::string_view content);
 
 }  // namespace steward::matrix
