@@ -38,10 +38,13 @@ struct Command {
   std::function<boost::asio::awaitable<core::Result<jobs::Receipt>>(jobs::Plan, jobs::Progress&, Context&)> run = {};
 };
 
+// All commands by name. The pointers it gives live as long as it; it does not move, since specs() points into it.
 class Table {
  public:
   explicit Table(std::vector<Command> commands);
-  const Command* find(std::string_view canonical_name) const;
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  const Command* find(std::string_view canonical_name) const;  // nullptr: none of that name
   const std::vector<const Spec*>& specs() const { return specs_; }
   const std::vector<Command>& commands() const { return commands_; }
 

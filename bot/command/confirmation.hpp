@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +24,10 @@ struct Say {
   std::string word;             // of Way::numbered
   core::EventId points_at;      // of a reply or reaction
 };
-// "yes", "yes 41", "yes 41 212", "no 41", "ja" is no yes. nullopt: not an answer to a plan. Case ignored.
+// "yes", "yes 41", "yes 41 212", "no 41", "ja" is no yes. nullopt: not an answer to a plan. Case, a "!" before and a full stop
+// after it are ignored, a quoted reply before it is cut off. `in_reply_to`: empty when the message is no reply.
 std::optional<Say> read_say(std::string_view text, const core::EventId& in_reply_to);
-// ✅ 👍 → yes, ❌ 👎 → no, after U+FE0F and skin tones are taken off. Others: nullopt.
+// ✅ ✔ 👍 → yes, ❌ ✖ 👎 → no, after U+FE0F and skin tones are taken off. Others: nullopt.
 std::optional<Say> read_reaction(std::string_view key, const core::EventId& target);
 // ⏸ 🛑 ▶️ 🔁 on a job's messages.
 enum class JobReaction { pause, cancel, resume, retry };
@@ -38,7 +40,7 @@ struct Waiting {
   core::EventId card;         // the event id that the outbox recorded for the card
   std::string word;           // level 4
   bool expired = false;
-  bool is_newest_message = false;
+  bool is_newest_message = false;  // nothing of the bot stands below the card
   int plans_waiting = 0;      // of all
 };
 struct Verdict {
@@ -46,7 +48,8 @@ struct Verdict {
   Kind kind = Kind::ignore;
   std::string text;  // what to say for `explain`: the word to type, why it does not count
 };
-// `second_admin`: a level-4 plan needs another admin than the asker.
+// The rules of DESIGN §3 "Confirmation". `role`: of `who`, now. `second_admin`: a level-4 plan needs another admin than the asker.
+// confirm still has to win the race in the store (single use). ignore: it was not meant for this plan, or came from nobody.
 Verdict judge(const Say& say, const Waiting& plan, const core::UserId& who, Role role, bool second_admin);
 
 }  // namespace steward::command

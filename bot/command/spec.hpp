@@ -2,6 +2,8 @@
 // Used by commands (declares), parser, help. Plain data, any thread.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,9 +34,13 @@ struct Argument {
   bool repeated = false;  // several words (positional), a comma list or several times (option), or a code block
   char letter = 0;        // "-n"
   std::vector<std::string> choices = {};
-  std::optional<Level> level = std::nullopt;  // giving it makes the command this level
+  // Giving it makes the command this level, in place of the spec's; several given: the highest of theirs. --dry-run wins.
+  std::optional<Level> level = std::nullopt;
   bool bare_word = false;  // "dry" for --dry-run, "json", "csv", "chart": accepted without dashes where no positional fits
-  std::string default_text = {};
+  std::string default_text = {};                              // what holds when it is not given, as a person would type it
+  std::optional<std::chrono::seconds> minimum = std::nullopt;  // of Type::age: anything shorter is refused ("30m" of media)
+  std::int64_t least = 0;                                      // of Type::integer
+  std::string only_one_of = {};                                // of the arguments with the same word here only one may be given
 };
 
 Argument positional(std::string name, Type type, std::string text);           // required
@@ -69,10 +75,17 @@ struct Spec {
   std::string sources;                    // "A", "S", "A S"
   std::vector<Argument> arguments = {};
   std::vector<Example> examples = {};
-  bool control = false;  // acts at once and without a job: yes, no, cancel, pause, freeze, settings, allow
+  bool control = false;   // acts at once, outside of the queue of jobs: yes, no, cancel, freeze, settings; allow once confirmed
+  bool any_role = false;  // whoever has a role may, whatever the level: freeze, yes, no (judged by the plan's own level)
 };
 
-// Least role for the level and the spec's own word.
+// The argument of that name, nullptr when the spec has none.
+const Argument* find_argument(const Spec& spec, std::string_view name);
+
+// Least role for the level and the spec's own word: level 1–2 operator, 3–4 admin, personal data operator; at least spec.role.
 Role needed_role(const Spec& spec, Level level);
+// The lowest and the highest level the spec can come to with its flags.
+Level lowest_level(const Spec& spec);
+Level highest_level(const Spec& spec);
 
 }  // namespace steward::command
