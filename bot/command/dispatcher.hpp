@@ -37,13 +37,21 @@ class Dispatcher {
   struct TerminalResult { int exit_code = 0; std::string json; };
   boost::asio::awaitable<TerminalResult> terminal(std::string line, bool yes, std::function<void(std::string)> print);
 
+  // Before the inbox opens: the plans that wait. Needs the store only.
+  boost::asio::awaitable<core::Result<void>> load();
+  // What was running when the bot died, told in the room.
+  boost::asio::awaitable<void> tell_recovered(std::vector<db::JobRow> resumed, bool restored);
+
   // For jobs::Runner's hooks (set by app).
   boost::asio::awaitable<core::Result<jobs::Receipt>> run_command(db::JobRow job, jobs::Plan plan, jobs::Progress& progress);
   boost::asio::awaitable<void> show_job(db::JobRow job, std::string header, std::string notice, bool state_changed);
+  // The event of a job's live message once it was sent; timeout after `limit`.
+  boost::asio::awaitable<core::Result<core::EventId>> live_event(std::int64_t number, std::chrono::milliseconds limit);
   boost::asio::awaitable<void> job_ended(db::JobRow job, jobs::Plan plan, jobs::Receipt receipt);
 
+  struct State;  // private to the dispatcher's sources
+
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

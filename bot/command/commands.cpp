@@ -1,0 +1,252 @@
+// One command line on its way: parsed, allowed, proven, resolved, then answered or planned. See dispatcher.hpp.
+#include <fmt/format.h>
+
+#include "command/cards.hpp"
+#include "command/dispatcher_state.hpp"
+#include "command/help.hpp"
+#include "command/resolve.hpp"
+#include "command/verification.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+
+namespace steward::command {
+
+using boost::asio::awaitable;
+using State = Dispatcher::State;
+
+namespace {
+
+constexpr auto changing_age_limit = std::chrono::minutes(5);
+constexpr auto reading_age_limit = std::chrono::hours(1);
+
+Performed refused(const core::Error& error) { return {"refused: " + error.what, false, 0, false, {}}; }
+
+Answer of(const core::Error& error) {
+  Answer answer;
+  answer.message = error_card(error);
+  return answer;
+}
+
+bool is_dry_run(const Command& command, const Arguments& arguments) {
+  for (const Argument& argument : command.spec.arguments)
+    if (argument.name == "dry-run") return arguments.flag("dry-run");
+  return false;
+}
+
+// Cancel, no, pause and freeze always act, however late they arrive: they only ever stop things.
+bool always_acts(const Spec& spec) {
+  return spec.name == "cancel" || spec.name == "no" || spec.name == "pause" || spec.name == "freeze";
+}
+
+core::Result<void> allowed(const Spec& spec, Level level, bool dry_run, const Context& context) {
+  const Options& options = context.options();
+  // A dry run changes nothing but names rooms, people and files: an operator's matter.
+  const Role needed = dry_run ? std::max(Role::operator_, needed_role(spec, Level::reads)) : needed_role(spec, level);
+  if (context.role < needed || (context.role == Role::reader && spec.personal_data))
+    return core::fail(core::Code::not_allowed, fmt::format("!{} needs the role {}", spec.name, name(std::max(needed, spec.personal_data ? Role::operator_ : needed))),
+                      fmt::format("you are {}", name(context.role)), "an admin can run it, or give you the role with !allow");
+  if (!dry_run && !context.terminal && static_cast<int>(level) > options.max_level)
+    return core::fail(core::Code::not_allowed, fmt::format("!{} is above what this room may do", spec.name),
+                      fmt::format("its level is {}, `safety.max_level` is {}", static_cast<int>(level), options.max_level),
+                      "use --dry-run here, or change the setting in steward.yaml");
+  if (!dry_run && level > Level::reads && !spec.control && context.services.runner->frozen())
+    return core::fail(core::Code::conflict, "Everything is frozen", "somebody sent !freeze", "!thaw, from the terminal or by two admins");
+  return {};
+}
+
+core::Result<void> fresh(const matrix::Event& event, bool changing) {
+  const auto limit = changing ? std::chrono::duration_cast<std::chrono::milliseconds>(changing_age_limit)
+                              : std::chrono::duration_cast<std::chrono::milliseconds>(reading_age_limit);
+  if (event.age <= limit) return {};
+  return core::fail(core::Code::conflict, "I was away; this was sent " + core::format_age(std::chrono::duration_cast<std::chrono::seconds>(event.age)) + " ago",
+                    "an old command never runs by itself", "send it again if you still want it");
+}
+
+}  // namespace
+
+awaitable<void> State::audit(const Context& context, const Performed& performed) {
+  db::AuditRow row;
+  row.actor = context.asker.str();
+  row.role = std::string(name(context.role));
+  row.event_id = context.command_event.str();
+  row.line = context.line;
+  row.outcome = performed.outcome;
+  row.job = performed.number;
+  auto added = co_await services.stores->audit.add(std::move(row));
+  if (!added) core::log_error("audit", "a command was not recorded: {}", core::describe(added.error()));
+}
+
+awaitable<core::Result<core::EventId>> State::sent_event(std::string cause, std::chrono::milliseconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    auto row = co_await services.stores->outbox.find(cause);
+    if (!row) co_return core::fail(row.error());
+    if (*row && !(*row)->event_id.empty()) co_return (*row)->event_id;
+    if (std::chrono::steady_clock::now() >= until || (*row && (*row)->state == "dropped"))
+      co_return core::fail(core::Code::unavailable, "Synapse does not take the bot's messages", "the send is still waiting",
+                           "the log says why; !ping tests the way");
+    const bool alive = co_await async::sleep_for(std::chrono::milliseconds(20));
+    if (!alive) co_return core::fail(core::Code::cancelled, "The bot is stopping");
+  }
+}
+
+awaitable<void> State::set_status(core::EventId command_event, std::string sign) {
+  const std::string cause = "status:" + command_event.str();
+  auto before = co_await services.stores->outbox.find(cause);
+  if (before && *before && !(*before)->event_id.empty()) co_await room.redact(cause + ":over", (*before)->event_id, "over");
+  co_await room.react(cause + ":" + sign, std::move(command_event), std::move(sign));
+}
+
+awaitable<core::Result<void>> State::prove_database(const Context& context) {
+  if (context.command_event.empty() || room.id().empty()) co_return core::Result<void>();
+  const std::string cause = "status:" + context.command_event.str();
+  auto reacted = co_await room.react(cause, context.command_event, "⏳");
+  if (!reacted) co_return core::fail(reacted.error());
+  auto event = co_await sent_event(cause, std::chrono::seconds(20));
+  if (!event) co_return core::fail(event.error());
+  co_return co_await verify_database(*event, services);
+}
+
+awaitable<Performed> State::say_to_plan(Say say, Context context, std::optional<matrix::Event> event, Deliver deliver) {
+  if (event) {
+    auto proven = co_await verify_event(*event, services);
+    if (!proven) {
+      if (proven.error().source == "FORGED") co_await report_forgery(*event, proven.error());
+      else co_await deliver(of(proven.error()));
+      co_return refused(proven.error());
+    }
+  }
+  auto answered = co_await plans.answer(std::move(say), context.asker, context.role, context.command_event, context.terminal);
+  if (!answered) {
+    co_await deliver(of(answered.error()));
+    co_return refused(answered.error());
+  }
+  if (!answered->text.empty()) {
+    Answer answer;
+    answer.message.paragraph(answered->text);
+    co_await deliver(std::move(answer));
+  }
+  Performed performed;
+  performed.ok = answered->confirmed || (say.kind == Say::Kind::no && answered->number != 0);
+  performed.number = answered->number;
+  performed.confirmed = answered->confirmed;
+  performed.outcome = answered->confirmed ? fmt::format("confirmed plan {}", answered->number)
+                      : performed.ok      ? fmt::format("declined plan {}", answered->number)
+                                          : "not confirmed: " + answered->text;
+  co_return performed;
+}
+
+namespace {
+
+// A bare "yes 41 word" that came as the command !yes.
+std::optional<Say> say_of(const Parsed& parsed, const core::EventId& in_reply_to) {
+  if (parsed.spec->name != "yes" && parsed.spec->name != "no") return std::nullopt;
+  return read_say(parsed.line, in_reply_to);
+}
+
+}  // namespace
+
+awaitable<Performed> State::perform(Typed typed, Context context, std::optional<matrix::Event> event, Deliver deliver) {
+  Outcome parsed_outcome = parse(typed, services.table->specs(), services.options->server_name, services.options->time_zone);
+  if (const Unknown* unknown = std::get_if<Unknown>(&parsed_outcome)) {
+    if (unknown->nearest.empty() && !context.terminal) co_return Performed{"no command of ours", true, 0, false, {}};
+    Answer answer;
+    answer.message.paragraph("There is no such command. " + (unknown->nearest.empty() ? std::string("!help lists them.")
+                                                                                       : "Did you mean !" + core::join(unknown->nearest, ", !") + "?"));
+    co_await deliver(std::move(answer));
+    co_return Performed{"unknown command", false, 0, false, {}};
+  }
+  if (const core::Error* error = std::get_if<core::Error>(&parsed_outcome)) {
+    co_await deliver(of(*error));
+    co_return Performed{"not understood", false, 0, false, {}};
+  }
+  Parsed parsed = std::move(std::get<Parsed>(parsed_outcome));
+  const Command* command = services.table->find(parsed.spec->name);
+  context.line = parsed.line;
+
+  if (auto say = say_of(parsed, event ? event->in_reply_to : core::EventId())) {
+    Performed performed = co_await say_to_plan(std::move(*say), context, std::move(event), std::move(deliver));
+    co_await audit(context, performed);
+    co_return performed;
+  }
+
+  const bool dry_run = is_dry_run(*command, parsed.arguments);
+  const Level level = dry_run ? Level::reads : parsed.level;
+  const bool changing = level > Level::reads;
+  core::Result<void> may = allowed(*parsed.spec, parsed.level, dry_run, context);
+  if (may && event && !always_acts(*parsed.spec)) may = fresh(*event, changing);
+  if (may && event && changing) {
+    auto proven = co_await verify_event(*event, services);
+    if (!proven && proven.error().source == "FORGED") {
+      co_await report_forgery(*event, proven.error());
+      Performed performed = refused(proven.error());
+      co_await audit(context, performed);
+      co_return performed;
+    }
+    if (!proven) may = core::fail(proven.error());
+  }
+  const bool plans_something = (changing || dry_run) && !parsed.spec->control;
+  if (may && plans_something) may = co_await prove_database(context);
+  core::Result<Arguments> arguments = parsed.arguments;
+  if (may) {
+    arguments = co_await resolve(parsed.arguments, *parsed.spec, context);
+    if (!arguments) may = core::fail(arguments.error());
+  }
+  if (!may) {
+    co_await deliver(of(may.error()));
+    Performed performed = refused(may.error());
+    if (plans_something && !context.command_event.empty()) co_await set_status(context.command_event, "❌");
+    co_await audit(context, performed);
+    co_return performed;
+  }
+
+  Performed performed;
+  if (command->answer && !(command->plan && changing)) {
+    auto answer = co_await command->answer(std::move(*arguments), context);
+    if (!answer) {
+      co_await deliver(of(answer.error()));
+      performed = Performed{"error: " + answer.error().what, false, 0, false, {}};
+    } else {
+      performed = Performed{"answered", true, 0, false, answer->json};
+      co_await deliver(std::move(*answer));
+    }
+    co_await audit(context, performed);
+    co_return performed;
+  }
+
+  auto plan = co_await command->plan(std::move(*arguments), context);
+  core::Result<void> still = plan ? core::Result<void>() : core::fail(plan.error());
+  if (plan && !dry_run) still = allowed(*parsed.spec, static_cast<Level>(plan->level), dry_run, context);
+  if (!still) {
+    co_await deliver(of(still.error()));
+    performed = Performed{"error: " + still.error().what, false, 0, false, {}};
+  } else if (dry_run || plan->items.empty()) {
+    Answer answer;
+    answer.message = dry_run_card(*plan, command->spec);
+    if (!dry_run) {
+      answer.message = matrix::Message();
+      answer.message.title("Nothing to do · " + plan->command);
+      answer.message.paragraph(plan->title);
+      answer.message.lines(plan->lines);
+    }
+    co_await deliver(std::move(answer));
+    performed = Performed{dry_run ? "dry run" : "nothing to do", true, 0, false, {}};
+  } else {
+    const bool runs_at_once = plan->level <= static_cast<int>(Level::reversible);
+    auto number = co_await plans.propose(std::move(*plan), context);
+    if (number) {
+      performed = Performed{fmt::format("plan {}", *number), true, *number, runs_at_once, {}};
+    } else if (number.error().code == core::Code::conflict) {
+      performed = Performed{"already planned", true, 0, false, {}};  // the same event again after a crash
+    } else {
+      co_await deliver(of(number.error()));
+      performed = Performed{"error: " + number.error().what, false, 0, false, {}};
+    }
+  }
+  if (plans_something && !context.command_event.empty() && performed.number == 0)
+    co_await set_status(context.command_event, performed.ok ? "✅" : "❌");
+  co_await audit(context, performed);
+  co_return performed;
+}
+
+}  // namespace steward::command

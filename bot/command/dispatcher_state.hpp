@@ -1,0 +1,73 @@
+// Private to the dispatcher's sources (events, commands, terminal, job messages): what they share. I/O thread.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "async/tasks.hpp"
+#include "command/dispatcher.hpp"
+#include "command/plans.hpp"
+
+namespace steward::command {
+
+// What came of one line: for the audit, for the status reaction and for the terminal's exit code.
+struct Performed {
+  std::string outcome;          // "answered", "plan 41", "refused: …", "error: …"
+  bool ok = false;
+  std::int64_t number = 0;      // of the plan or job
+  bool confirmed = false;       // that plan was confirmed by this line
+  std::string json;             // of a read
+};
+
+using Deliver = std::function<boost::asio::awaitable<void>(Answer answer)>;
+
+struct Dispatcher::State {
+  State(Services& services_, room::AdminRoom& room_, room::Inbox& inbox_, async::Signal& arrived_);
+
+  // commands.cpp: one command line, from the room (`event`) or the terminal.
+  boost::asio::awaitable<Performed> perform(Typed typed, Context context, std::optional<matrix::Event> event, Deliver deliver);
+  boost::asio::awaitable<Performed> say_to_plan(Say say, Context context, std::optional<matrix::Event> event, Deliver deliver);
+
+  // events.cpp
+  boost::asio::awaitable<void> handle(db::InboxEvent row);
+  boost::asio::awaitable<std::string> handle_event(matrix::Event event);
+  boost::asio::awaitable<std::string> on_message(matrix::Event event);
+  boost::asio::awaitable<std::string> on_reaction(matrix::Event event);
+  boost::asio::awaitable<std::string> on_redaction(matrix::Event event);
+  boost::asio::awaitable<std::string> on_edit(matrix::Event event);
+  boost::asio::awaitable<std::string> refuse_speaker(matrix::Event event, core::Error why);
+  boost::asio::awaitable<void> report_forgery(matrix::Event event, core::Error why);
+  boost::asio::awaitable<std::string> run_typed(Typed typed, matrix::Event event, Role role);
+
+  // An answer in the room, threaded and addressed as the command was.
+  Deliver room_delivery(const matrix::Event& event);
+  boost::asio::awaitable<void> audit(const Context& context, const Performed& performed);
+
+  // Waits until the outbox sent `cause`; timeout after `limit`.
+  boost::asio::awaitable<core::Result<core::EventId>> sent_event(std::string cause, std::chrono::milliseconds limit);
+  // Shows ⏳ on the command and proves with that event that the database is this homeserver's.
+  boost::asio::awaitable<core::Result<void>> prove_database(const Context& context);
+  boost::asio::awaitable<void> set_status(core::EventId command_event, std::string sign);
+
+  // The job that a message of ours (plan card, live message, receipt) or a command event belongs to.
+  boost::asio::awaitable<std::optional<std::int64_t>> job_of(core::EventId event);
+
+  Speaker speaker() const;
+
+  Services& services;
+  room::AdminRoom& room;
+  room::Inbox& inbox;
+  async::Signal& arrived;
+  Plans plans;
+  async::TaskGroup group;
+  std::set<core::EventId> under_way;
+  std::map<core::UserId, std::chrono::steady_clock::time_point> refused_at;  // one notice an hour
+  std::map<std::int64_t, std::shared_ptr<room::LiveMessage>> live;
+  std::optional<std::chrono::steady_clock::time_point> forgery_told_at;
+};
+
+}  // namespace steward::command

@@ -1,0 +1,261 @@
+#include "command/plans.hpp"
+
+#include <fmt/format.h>
+
+#include "command/cards.hpp"
+#include "command/roles.hpp"
+#include "core/log.hpp"
+#include "core/secret.hpp"
+
+namespace steward::command {
+
+using boost::asio::awaitable;
+
+namespace {
+
+constexpr auto send_limit = std::chrono::seconds(30);
+
+std::string card_cause(std::int64_t number) { return "plan:" + std::to_string(number); }
+
+db::ItemRow row_of(const jobs::Item& item, int position) {
+  db::ItemRow row;
+  row.position = position;
+  row.kind = item.kind;
+  row.target = item.target;
+  row.label = item.label;
+  row.bytes = item.bytes.count;
+  row.rows = item.rows;
+  row.note = item.note;
+  row.state = "planned";
+  return row;
+}
+
+bool needs_second_admin(const jobs::Plan& plan, const Options& options) {
+  return plan.second_admin || (options.second_admin && plan.level >= static_cast<int>(Level::destroys));
+}
+
+}  // namespace
+
+Plans::Plans(Services& services, room::AdminRoom& room) : services_(services), room_(room) {}
+
+awaitable<core::Result<void>> Plans::load() {
+  const std::vector<std::string> states{"waiting"};
+  auto rows = co_await services_.stores->jobs.in_state(states, 1000);
+  if (!rows) co_return core::fail(rows.error());
+  for (const db::JobRow& row : *rows) waiting_.insert(row.number);
+  co_return core::Result<void>();
+}
+
+awaitable<core::Result<std::int64_t>> Plans::propose(jobs::Plan plan, const Context& context) {
+  const bool at_once = plan.level <= static_cast<int>(Level::reversible);
+  db::JobRow row;
+  row.command_event = context.command_event;
+  row.command = plan.command;
+  row.line = context.line;
+  row.asker = context.asker;
+  row.origin = context.terminal ? "terminal" : "room";
+  row.level = plan.level;
+  row.state = at_once ? "queued" : "waiting";
+  if (const auto continued = plan.parameters.find("continues"); continued != plan.parameters.end())
+    row.continues = std::stoll(continued->second);
+  if (plan.word.empty()) plan.word = std::to_string(plan.items.size());
+  std::vector<db::ItemRow> items;
+  items.reserve(plan.items.size());
+  for (const jobs::Item& item : plan.items) items.push_back(row_of(item, static_cast<int>(items.size())));
+  row.plan = jobs::encode_plan(plan);
+  auto number = co_await services_.stores->jobs.create(std::move(row), std::move(items), confirmation_time);
+  if (!number) co_return core::fail(number.error());
+  if (at_once) {
+    auto stored = co_await services_.stores->jobs.find(*number);
+    const Command* command = services_.table->find(plan.command);
+    if (stored && *stored && command && command->spec.control) {
+      co_await run_at_once(std::move(**stored));
+    } else {
+      services_.runner->wake();
+    }
+    co_return *number;
+  }
+  waiting_.insert(*number);
+  co_await post_card(*number, plan, context);
+  co_return *number;
+}
+
+awaitable<void> Plans::post_card(std::int64_t number, const jobs::Plan& plan, const Context& context) {
+  if (room_.id().empty()) co_return;
+  const Command* command = services_.table->find(plan.command);
+  if (!command) co_return;
+  matrix::Message card = plan_card(number, plan, command->spec, needs_second_admin(plan, *services_.options));
+  matrix::Envelope envelope;
+  envelope.notice = false;  // a plan that waits must ring
+  envelope.reply_to = context.command_event;
+  if (!context.terminal) envelope.mentions.push_back(context.asker);
+  auto event = co_await room_.say_and_wait(card_cause(number), std::move(card), std::move(envelope), send_limit);
+  if (!event) {
+    core::log_warning("plans", "the card of plan {} is not sent yet: {}", number, core::describe(event.error()));
+    co_return;
+  }
+  // Cancel first, so that a thumb that is too quick meets the harmless one.
+  co_await room_.react(card_cause(number) + ":no", *event, "❌");
+  if (plan.level < static_cast<int>(Level::destroys)) co_await room_.react(card_cause(number) + ":yes", *event, "✅");
+}
+
+awaitable<void> Plans::take_reactions_back(std::int64_t number) {
+  const std::vector<std::string> suffixes{":no", ":yes"};
+  for (const std::string& suffix : suffixes) {
+    const std::string cause = card_cause(number) + suffix;
+    auto reaction = co_await services_.stores->outbox.find(cause);
+    if (!reaction || !*reaction || (*reaction)->event_id.empty()) continue;
+    co_await room_.redact(cause + ":back", (*reaction)->event_id, "answered");
+  }
+}
+
+awaitable<core::Result<std::optional<db::JobRow>>> Plans::target_of(Say say, core::UserId who) {
+  db::Stores& stores = *services_.stores;
+  if (say.way == Say::Way::numbered) co_return co_await stores.jobs.find(say.number);
+  if (say.way == Say::Way::reply || say.way == Say::Way::reaction) {
+    auto card = co_await stores.outbox.find_by_event(say.points_at);
+    if (!card) co_return core::fail(card.error());
+    if (!*card || !(*card)->cause.starts_with("plan:")) co_return std::nullopt;
+    const std::string number = (*card)->cause.substr(5);
+    if (number.find(':') != std::string::npos) co_return std::nullopt;
+    co_return co_await stores.jobs.find(std::stoll(number));
+  }
+  // A bare "yes" means the asker's only waiting plan.
+  std::optional<db::JobRow> found;
+  const std::vector<std::string> states{"waiting"};
+  auto rows = co_await stores.jobs.in_state(states, 100);
+  if (!rows) co_return core::fail(rows.error());
+  for (db::JobRow& row : *rows)
+    if (row.asker == who) found = std::move(row);
+  co_return found;
+}
+
+awaitable<core::Result<Plans::Answer>> Plans::answer(Say say, core::UserId who, Role role, core::EventId event, bool terminal) {
+  Answer nothing;
+  auto row = co_await target_of(say, who);
+  if (!row) co_return core::fail(row.error());
+  if (!*row) {
+    if (say.way == Say::Way::numbered) nothing.text = fmt::format("There is no plan {}.", say.number);
+    co_return nothing;
+  }
+  db::JobRow job = std::move(**row);
+  if (job.state != "waiting") {
+    if (say.way == Say::Way::numbered) nothing.text = fmt::format("Plan {} does not wait any more: it is {}{}.", job.number, job.state,
+                                                                  job.reason.empty() ? "" : " (" + job.reason + ")");
+    co_return nothing;
+  }
+  auto plan = jobs::decode_plan(job.plan);
+  if (!plan) {
+    co_await close(job.number, "interrupted", "made by another version of the bot");
+    co_return core::fail(plan.error());
+  }
+  auto card = co_await services_.stores->outbox.find(card_cause(job.number));
+  if (!card) co_return core::fail(card.error());
+  auto newest = co_await services_.stores->outbox.newest_sent(room_.id());
+  if (!newest) co_return core::fail(newest.error());
+  Waiting waiting;
+  waiting.number = job.number;
+  waiting.level = plan->level;
+  waiting.asker = job.asker;
+  waiting.word = confirmation_word(*plan);
+  waiting.expired = job.expires_in <= std::chrono::seconds::zero();
+  waiting.card = *card ? (*card)->event_id : core::EventId();
+  waiting.is_newest_message = *card && *newest && (*newest)->id == (*card)->id;
+  waiting.plans_waiting = static_cast<int>(waiting_.size());
+  const Verdict verdict = judge(say, waiting, who, role, needs_second_admin(*plan, *services_.options) && !terminal);
+  switch (verdict.kind) {
+    case Verdict::Kind::ignore: co_return nothing;
+    case Verdict::Kind::explain: nothing.text = verdict.text; co_return nothing;
+    case Verdict::Kind::decline:
+      co_await close(job.number, "declined", "declined by " + who.str());
+      nothing.number = job.number;
+      co_return nothing;
+    case Verdict::Kind::confirm: break;
+  }
+  if (services_.runner->frozen() && plan->command != "thaw") {
+    nothing.text = "Everything is frozen: no plan can be confirmed until !thaw.";
+    co_return nothing;
+  }
+  co_return co_await confirm(std::move(job), std::move(*plan), std::move(who), std::move(event));
+}
+
+awaitable<core::Result<Plans::Answer>> Plans::confirm(db::JobRow job, jobs::Plan plan, core::UserId who, core::EventId event) {
+  Answer answer;
+  auto confirmed = co_await services_.stores->jobs.confirm(job.number, who, std::move(event));
+  if (!confirmed) co_return core::fail(confirmed.error());
+  if (!*confirmed) {
+    answer.text = fmt::format("Plan {} could not be confirmed: it expired or was answered already.", job.number);
+    co_return answer;
+  }
+  waiting_.erase(job.number);
+  answer.confirmed = true;
+  answer.number = job.number;
+  if (job.continues != 0) {
+    const std::vector<std::string> from{"stopped", "failed"};
+    auto moved = co_await services_.stores->jobs.move(job.continues, from, "void", fmt::format("continued by job {}", job.number));
+    if (!moved || !*moved) core::log_warning("plans", "job {} could not be marked as continued by {}", job.continues, job.number);
+  }
+  co_await take_reactions_back(job.number);
+  const Command* command = services_.table->find(plan.command);
+  if (command && command->spec.control) {
+    auto stored = co_await services_.stores->jobs.find(job.number);
+    if (stored && *stored) co_await run_at_once(std::move(**stored));
+  } else {
+    services_.runner->wake();
+  }
+  co_return answer;
+}
+
+awaitable<void> Plans::run_at_once(db::JobRow job) {
+  const Command* command = services_.table->find(job.command);
+  auto plan = jobs::decode_plan(job.plan);
+  const std::vector<std::string> from{"queued"};
+  auto moved = co_await services_.stores->jobs.move(job.number, from, "running", "");
+  if (!command || !plan || !moved || !*moved) co_return;
+  jobs::Progress progress(services_.io, job.number, services_.stores->jobs, jobs::Progress::Hooks());
+  Context context{services_, job.asker, Role::admin, job.origin == "terminal", job.command_event, std::nullopt, job.line};
+  auto receipt = co_await command->run(std::move(*plan), progress, context);
+  jobs::Receipt shown;
+  if (receipt) shown = *receipt;
+  else shown.title = core::describe(receipt.error());
+  shown.complete = receipt.has_value();
+  std::string stored = jobs::encode_receipt(shown);
+  auto finished = co_await services_.stores->jobs.finish(job.number, receipt ? "done" : "failed", receipt ? "" : "failed", std::move(stored));
+  if (!finished) core::log_error("plans", "the end of job {} was not stored: {}", job.number, core::describe(finished.error()));
+  job.state = receipt ? "done" : "failed";
+  matrix::Message message = receipt_card(job, shown);
+  matrix::Envelope envelope;
+  envelope.reply_to = job.command_event;
+  co_await room_.say(fmt::format("receipt:{}", job.number), std::move(message), std::move(envelope));
+}
+
+awaitable<bool> Plans::close(std::int64_t number, std::string reason, std::string words) {
+  const std::vector<std::string> from{"waiting"};
+  auto moved = co_await services_.stores->jobs.move(number, from, "void", std::move(reason));
+  if (!moved || !*moved) co_return false;
+  waiting_.erase(number);
+  co_await take_reactions_back(number);
+  auto row = co_await services_.stores->jobs.find(number);
+  auto card = co_await services_.stores->outbox.find(card_cause(number));
+  if (!row || !*row || !card || !*card || (*card)->event_id.empty()) co_return true;
+  matrix::Message message = closed_card(number, (*row)->command, words);
+  matrix::Envelope envelope;
+  co_await room_.edit(card_cause(number) + ":closed", std::move(message), std::move(envelope), (*card)->event_id);
+  co_return true;
+}
+
+awaitable<void> Plans::expire() {
+  auto expired = co_await services_.stores->jobs.expire_waiting();
+  if (!expired) co_return;
+  for (const db::JobRow& job : *expired) {
+    waiting_.erase(job.number);
+    co_await take_reactions_back(job.number);
+    auto card = co_await services_.stores->outbox.find(card_cause(job.number));
+    if (!card || !*card || (*card)->event_id.empty()) continue;
+    matrix::Message message = closed_card(job.number, job.command, "expired after 10 minutes");
+    matrix::Envelope envelope;
+    co_await room_.edit(card_cause(job.number) + ":closed", std::move(message), std::move(envelope), (*card)->event_id);
+  }
+}
+
+}  // namespace steward::command
