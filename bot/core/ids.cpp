@@ -8,7 +8,8 @@
 namespace steward::core {
 namespace {
 
-constexpr std::size_t longest_id = 255;  // bytes, sigil and server included (specification, appendix "Identifier grammar")
+constexpr std::size_t longest_id =
+    255;  // bytes, sigil and server included (specification, appendix "Identifier grammar")
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }

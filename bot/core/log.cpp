@@ -15,15 +15,20 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warning: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
 
-// Not in spdlog's registry: it must outlive the static objects that log while the program ends, so it is never destroyed.
+// Not in spdlog's registry: it must outlive the static objects that log while the program ends, so it is never
+// destroyed.
 spdlog::logger& logger() {
   static spdlog::logger& instance = [&]() -> spdlog::logger& {
     auto& made = *new spdlog::logger("steward", std::make_shared<spdlog::sinks::stderr_sink_mt>());

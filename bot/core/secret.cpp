@@ -154,7 +154,8 @@ std::string without_secrets(std::string_view text) {
     const std::shared_lock lock(known().mutex);
     for (const std::string& secret : known().secrets) replace_all(clean, secret);
   }
-  for (const std::string_view key : {"access_token", "password", "passwd", "as_token", "hs_token", "admin_token", "secret"}) {
+  for (const std::string_view key :
+       {"access_token", "password", "passwd", "as_token", "hs_token", "admin_token", "secret"}) {
     mask_values_of(clean, key);
   }
   for (const std::string_view start : {"syt_", "mct_", "mcr_"}) mask_words_after(clean, start, 0);

@@ -14,22 +14,30 @@ namespace {
 using std::chrono::seconds;
 
 constexpr std::int64_t longest_duration = std::int64_t{100} * 365 * 86400;
-constexpr std::string_view duration_forms = "Write a number and a unit: 45s, 30m, 12h, 30d, 2w, 6mo, 1y, or joined, 1d12h.";
+constexpr std::string_view duration_forms =
+    "Write a number and a unit: 45s, 30m, 12h, 30d, 2w, 6mo, 1y, or joined, 1d12h.";
 constexpr std::string_view size_forms = "Write a number and a unit: 500k, 10M, 2G.";
 
 struct Unit {
   std::string_view name;
   std::int64_t seconds;
 };
-constexpr std::array<Unit, 8> units{{{"y", 365 * 86400}, {"mo", 30 * 86400}, {"w", 7 * 86400}, {"d", 86400},
-                                     {"h", 3600}, {"min", 60}, {"m", 60}, {"s", 1}}};
+constexpr std::array<Unit, 8> units{{{"y", 365 * 86400},
+                                     {"mo", 30 * 86400},
+                                     {"w", 7 * 86400},
+                                     {"d", 86400},
+                                     {"h", 3600},
+                                     {"min", 60},
+                                     {"m", 60},
+                                     {"s", 1}}};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-std::unexpected<Error> no_duration(std::string_view text, std::string why, std::string next = std::string(duration_forms)) {
+std::unexpected<Error> no_duration(std::string_view text, std::string why,
+                                   std::string next = std::string(duration_forms)) {
   return fail(Code::bad_input, echo_word(text) + " is not a duration", std::move(why), std::move(next));
 }
 std::unexpected<Error> no_size(std::string_view text, std::string why, std::string next = std::string(size_forms)) {
@@ -63,7 +71,8 @@ std::int64_t capped_number(std::string_view digits) {
 const Unit* find_unit(std::string_view word) {
   if (word == "M") return nullptr;  // minutes or months? Never guessed.
   const std::string lower = to_lower_ascii(word);
-  const auto* const found = std::find_if(units.begin(), units.end(), [&](const Unit& unit) { return unit.name == lower; });
+  const auto* const found =
+      std::find_if(units.begin(), units.end(), [&](const Unit& unit) { return unit.name == lower; });
   return found == units.end() ? nullptr : found;
 }
 
@@ -79,7 +88,8 @@ Result<seconds> parse_duration(std::string_view text) {
     if (digits.empty()) return no_duration(text, "a unit stands without a number");
     if (name.empty()) {
       const auto shown = clean_name(digits, 12);
-      return no_duration(text, "it has no unit", fmt::format("Write {0}d for {0} days or {0}m for {0} minutes.", shown));
+      return no_duration(text, "it has no unit",
+                         fmt::format("Write {0}d for {0} days or {0}m for {0} minutes.", shown));
     }
     const Unit* unit = find_unit(name);
     if (unit == nullptr) return no_duration(text, fmt::format("{} is not a unit", echo_word(name)));
@@ -120,7 +130,8 @@ Result<Bytes> parse_size(std::string_view text) {
   }
   if (rest.empty()) {
     const auto shown = clean_name(text, 12);
-    return no_size(text, "it has no unit", fmt::format("Write {0}M for {0} megabytes or {0}k for {0} kilobytes.", shown));
+    return no_size(text, "it has no unit",
+                   fmt::format("Write {0}M for {0} megabytes or {0}k for {0} kilobytes.", shown));
   }
   std::string unit = to_lower_ascii(rest);
   constexpr std::string_view powers = "bkmgtp";
@@ -132,7 +143,8 @@ Result<Bytes> parse_size(std::string_view text) {
   }
   const long double factor = std::pow(1024.0L, static_cast<long double>(power));
   long double number = static_cast<long double>(capped_number(whole));
-  number += static_cast<long double>(capped_number(fraction)) / std::pow(10.0L, static_cast<long double>(fraction.size()));
+  number +=
+      static_cast<long double>(capped_number(fraction)) / std::pow(10.0L, static_cast<long double>(fraction.size()));
   const long double count = std::floor(number * factor);
   if (count < 1) return no_size(text, "it is zero");
   if (count > 0x1p60L) return no_size(text, "it is larger than any disk", "Write 1024P or less.");
@@ -148,7 +160,8 @@ std::string format_duration(std::chrono::milliseconds duration) {
     return tenths % 10 == 0 ? fmt::format("{}{} s", sign, tenths / 10)
                             : fmt::format("{}{}.{} s", sign, tenths / 10, tenths % 10);
   }
-  const auto two = [&](std::int64_t large, std::string_view large_name, std::int64_t small, std::string_view small_name) {
+  const auto two = [&](std::int64_t large, std::string_view large_name, std::int64_t small,
+                       std::string_view small_name) {
     if (small == 0) return fmt::format("{}{} {}", sign, large, large_name);
     return fmt::format("{}{} {} {} {}", sign, large, large_name, small, small_name);
   };

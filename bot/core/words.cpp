@@ -80,7 +80,8 @@ std::vector<std::string> nearest_all(std::string_view word, const std::vector<st
   return best;
 }
 
-std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates, std::size_t limit) {
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates,
+                                   std::size_t limit) {
   auto best = nearest_all(word, candidates, limit);
   if (best.empty()) return std::nullopt;
   return std::move(best.front());
@@ -90,9 +91,8 @@ bool looks_secret(std::string_view word) {
   constexpr std::string_view sigils = "!@#$";  // identifiers are public, long random text or not
   if (word.empty() || sigils.find(word.front()) != std::string_view::npos || word.starts_with("mxc://")) return false;
   constexpr std::array<std::string_view, 8> starts{"syt_", "mct_", "mcr_", "mpt_", "syl_", "MDAx", "eyJ", "Bearer"};
-  const bool known = std::any_of(starts.begin(), starts.end(), [&](std::string_view s) {
-    return word.starts_with(s) && word.size() > s.size() + 6;
-  });
+  const bool known = std::any_of(starts.begin(), starts.end(),
+                                 [&](std::string_view s) { return word.starts_with(s) && word.size() > s.size() + 6; });
   return known || looks_random(word) || has_secret_key(word) || has_password_in_url(word);
 }
 
