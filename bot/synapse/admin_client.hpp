@@ -4,9 +4,12 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "core/error.hpp"
@@ -54,7 +57,8 @@ struct DeleteStatus {
 };
 struct TaskInfo { std::string id, action, status, resource_id, error; };
 
-// Errors as matrix::Client: errcode in Error::source. 403 "not a server admin" says in `next` exactly how to mend it.
+// Errors as http::call maps them: errcode in Error::source. 403 "not a server admin" says in `next` exactly how to mend it.
+// Calls that delete are never repeated when one may have arrived: they end as timeout or in_doubt and are to be looked up.
 class AdminClient {
  public:
   AdminClient(http::Transport& transport, http::Transport& media_transport, AdminOptions options);
