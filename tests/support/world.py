@@ -130,6 +130,22 @@ class World:
 
         return wait_until(arrived, timeout, f"job {number} to be {states}, it is {self.job(number)}", 0.1)
 
+    def carry_out(self, line, who="alice", states=("done",), timeout=180):
+        """Types a command, confirms its plan as the card asks, waits for the end; (card, job)."""
+        client = self.clients[who]
+        card = client.plan(line)
+        client.confirm(card)
+        return card, self.wait_job(card.plan_number, *states, timeout=timeout)
+
+    def plan_only(self, line, who="alice"):
+        """Types a command and declines its plan; (card, {target: state} of the plan)."""
+        client = self.clients[who]
+        card = client.plan(line)
+        items = self.items(card.plan_number)
+        client.send(f"no {card.plan_number}")
+        self.wait_job(card.plan_number, "void", timeout=30)
+        return card, items
+
     # The end.
 
     def secrets(self):
