@@ -27,6 +27,8 @@ struct Notices {
   std::string farewell;  // FATAL: why the server ended the connection
 };
 thread_local Notices notices;
+// The same connection as libpq knows it: libpqxx 6 hides why a connection broke. Null when there is none.
+thread_local PGconn* raw_connection = nullptr;
 
 std::string field(const PGresult* result, int code) {
   const char* text = PQresultErrorField(result, code);
@@ -51,6 +53,8 @@ class NoticingConnect : public pqxx::connect_direct {
   handle do_startconnect(handle original) override {
     handle connection = connect_direct::do_startconnect(original);
     PQsetNoticeReceiver(connection, &steward_db_take_notice, nullptr);
+    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // puts the SQLSTATE into the text: libpqxx 6 drops some
+    raw_connection = connection;
     return connection;
   }
 };
@@ -68,34 +72,27 @@ struct Failure {
   bool connection_broken = false;
 };
 
-Error lost_now(const char* text) {
-  if (!notices.farewell.empty()) return connection_lost(std::exchange(notices.farewell, {}));
-  return connection_lost(primary_message(text));
+Failure lost_now(const char* thrown) {
+  if (!notices.farewell.empty()) return {connection_lost(std::exchange(notices.farewell, {})), true};
+  const char* told = raw_connection ? PQerrorMessage(raw_connection) : "";
+  return {connection_lost(read_message(*told ? told : thrown).text), true};
 }
 
 // Must be called inside a catch block.
 Failure current_failure(std::chrono::milliseconds elapsed, std::chrono::milliseconds limit) {
-  auto from_state = [&](std::string_view state, const std::exception& thrown) {
-    return Failure{error_of(state, primary_message(thrown.what()), elapsed, limit), ends_connection(state)};
-  };
   try {
     throw;
-  } catch (const pqxx::sql_error& thrown) {
-    return from_state(thrown.sqlstate(), thrown);
-  } catch (const pqxx::serialization_failure& thrown) {
-    return from_state("40001", thrown);
-  } catch (const pqxx::deadlock_detected& thrown) {
-    return from_state("40P01", thrown);
-  } catch (const pqxx::transaction_rollback& thrown) {
-    return from_state("40000", thrown);
   } catch (const pqxx::too_many_connections& thrown) {
-    return Failure{error_of("53300", primary_message(thrown.what()), elapsed, limit), true};
+    return {error_of("53300", read_message(thrown.what()).text, elapsed, limit), true};
   } catch (const pqxx::broken_connection& thrown) {
-    return Failure{lost_now(thrown.what()), true};
+    return lost_now(thrown.what());
   } catch (const pqxx::in_doubt_error& thrown) {
-    return Failure{lost_now(thrown.what()), true};
+    return lost_now(thrown.what());
   } catch (const std::exception& thrown) {
-    return Failure{{Code::internal, "a database call failed inside the bot", primary_message(thrown.what()), "", ""}, false};
+    const Message message = read_message(thrown.what());
+    if (!message.sqlstate.empty())
+      return {error_of(message.sqlstate, message.text, elapsed, limit), ends_connection(message.sqlstate)};
+    return {{Code::internal, "a database call failed inside the bot", message.text, "", ""}};
   }
 }
 
@@ -177,6 +174,7 @@ struct Session::Impl {
 
   std::optional<Error> open();
   std::optional<Error> connect_once();
+  void close();
   void lost(const Error& error);
   void lost_if_broken(const Failure& failure);
   std::optional<Failure> begin(std::optional<OpenTransaction>& transaction);
@@ -213,6 +211,7 @@ std::optional<Error> Session::Impl::connect_once() {
       return connect_once();
     }
     set_locally = false;
+    raw_connection = nullptr;
     Error error = current_failure({}, {}).error;
     if (error.code == Code::unavailable) error.what = "the database cannot be reached";
     if (error.code == Code::unavailable) error.next = "check that PostgreSQL runs and that the address is right";
@@ -220,9 +219,14 @@ std::optional<Error> Session::Impl::connect_once() {
   }
 }
 
-void Session::Impl::lost(const Error& error) {
+void Session::Impl::close() {
+  raw_connection = nullptr;
   connection.reset();
   pid = 0;
+}
+
+void Session::Impl::lost(const Error& error) {
+  close();
   core::log_info("db", "session={} connection lost: {}", options.name, error.why);
   if (options.on_lost) boost::asio::post(io, [callback = options.on_lost, error] { callback(error); });
 }
@@ -335,7 +339,7 @@ Session::Session(boost::asio::any_io_executor io, SessionOptions options)
 Session::~Session() {
   std::promise<void> closed;
   boost::asio::post(thread_.executor(), [this, &closed] {
-    impl_->connection.reset();
+    impl_->close();
     closed.set_value();
   });
   closed.get_future().wait();

@@ -1,5 +1,7 @@
 #include "db/sqlstate.hpp"
 
+#include <algorithm>
+
 namespace steward::db {
 namespace {
 
@@ -9,6 +11,11 @@ bool cancelled_by_person(std::string_view message, std::chrono::milliseconds ela
   if (message.find("user request") != std::string_view::npos) return true;
   if (message.find("statement timeout") != std::string_view::npos) return false;
   return limit.count() == 0 || elapsed < limit;
+}
+
+bool begins_with_sqlstate(std::string_view text) {
+  auto fits = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+  return text.size() > 7 && std::all_of(text.begin(), text.begin() + 5, fits) && text.substr(5, 2) == ": ";
 }
 
 struct Reading {
@@ -35,11 +42,12 @@ Reading read(std::string_view state, std::string_view message, std::chrono::mill
 
 }  // namespace
 
-std::string primary_message(std::string_view text) {
+Message read_message(std::string_view text) {
   text = text.substr(0, text.find('\n'));
   const auto severity = text.find(":  ");
   if (severity != std::string_view::npos) text.remove_prefix(severity + 3);
-  return std::string(text);
+  if (!begins_with_sqlstate(text)) return {"", std::string(text)};
+  return {std::string(text.substr(0, 5)), std::string(text.substr(7))};
 }
 
 bool ends_connection(std::string_view sqlstate) {

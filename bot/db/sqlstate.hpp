@@ -9,9 +9,13 @@
 
 namespace steward::db {
 
-// The primary message: the first line without the (localised) severity before ":  ". DETAIL, CONTEXT and the marked query
-// stand on later lines and are dropped here, because they hold data.
-std::string primary_message(std::string_view text);
+struct Message {
+  std::string sqlstate;  // "" when the text has none
+  std::string text;
+};
+// Reads "ERROR:  42501: permission denied for table t" (verbosity `verbose`): the first line, without the (localised)
+// severity. DETAIL, CONTEXT and the marked query stand on later lines and are dropped, because they hold data.
+Message read_message(std::string_view text);
 
 // True when the server ended the connection with this state (shutdown, crash, class 08).
 bool ends_connection(std::string_view sqlstate);
