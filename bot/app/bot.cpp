@@ -1,0 +1,485 @@
+#include "app/bot.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "app/control_socket.hpp"
+#include "app/service_manager.hpp"
+#include "app/state_file.hpp"
+#include "command/job_guard.hpp"
+#include "commands/all.hpp"
+#include "core/log.hpp"
+#include "db/guard.hpp"
+#include "http/client.hpp"
+#include "http/server.hpp"
+#include "matrix/appservice.hpp"
+#include "sql/statements.hpp"
+
+namespace steward::app {
+
+using boost::asio::awaitable;
+
+namespace {
+
+constexpr auto stop_grace = std::chrono::seconds(20);
+constexpr auto reconnect_after = std::chrono::seconds(3);
+constexpr auto housekeeping_interval = std::chrono::seconds(3);
+constexpr auto reconcile_interval = std::chrono::minutes(10);
+constexpr auto retention_interval = std::chrono::hours(1);
+constexpr const char* device_id = "STEWARD";
+
+db::SessionOptions session(std::string name, const core::Secret& connection) {
+  db::SessionOptions options;
+  options.name = std::move(name);
+  options.connection = connection;
+  return options;
+}
+
+command::Options options_of(const config::Config& config) {
+  command::Options options;
+  options.server_name = config.homeserver.server_name;
+  options.time_zone = config.room.time_zone;
+  options.admins = config.room.admins;
+  options.remote_allowed = config.room.remote_allowed;
+  options.max_level = config.safety.max_level;
+  options.second_admin = config.safety.second_admin;
+  options.share = config.safety.share;
+  options.keep_rooms = config.rooms.keep;
+  options.rooms_in_flight = config.rooms.in_flight;
+  options.bot = core::UserId("@" + config.bot.localpart + ":" + config.homeserver.server_name);
+  options.sender = core::UserId("@" + config.appservice.sender_localpart + ":" + config.homeserver.server_name);
+  options.bot_display_name = config.bot.display_name;
+  return options;
+}
+
+std::unique_ptr<http::Client> client_for(boost::asio::any_io_executor io, const std::string& url, const config::Config& config) {
+  http::ClientOptions options;
+  options.base_url = url;
+  options.ca_file = config.homeserver.ca_file;
+  options.user_agent = std::string("synapse-steward/") + STEWARD_VERSION;
+  auto client = http::Client::create(io, std::move(options));
+  if (client) return std::move(*client);
+  core::log_error("app", "{}", core::describe(client.error()));
+  return nullptr;
+}
+
+matrix::ClientOptions chat_options(const config::Config& config, const command::Options& options) {
+  matrix::ClientOptions chat;
+  chat.token = config.appservice.as_token;
+  chat.user = options.bot;
+  chat.device_id = device_id;
+  chat.appservice_id = config.appservice.id;
+  return chat;
+}
+
+synapse::AdminOptions admin_options(const config::Config& config) {
+  synapse::AdminOptions admin;
+  admin.own_admin_token = !config.admin_token.empty();
+  admin.token = admin.own_admin_token ? config.admin_token : config.appservice.as_token;
+  return admin;
+}
+
+room::AdminRoomOptions room_options(const config::Config& config) {
+  room::AdminRoomOptions room;
+  room.configured = core::RoomId(config.room.id);
+  room.admins = config.room.admins;
+  room.server_name = config.homeserver.server_name;
+  return room;
+}
+
+}  // namespace
+
+struct Bot::Parts {
+  Parts(boost::asio::any_io_executor io_, config::Config config_);
+
+  boost::asio::any_io_executor io;
+  config::Config config;
+  command::Options options;
+  command::Table table;
+  async::WorkThread compute;
+  async::Signal arrived, ending;
+  async::TaskGroup tasks;
+
+  std::unique_ptr<http::Client> homeserver, media;
+  std::unique_ptr<db::Session> store, read, work, control;
+  std::unique_ptr<db::Stores> stores;
+  std::unique_ptr<matrix::Client> chat;
+  std::unique_ptr<synapse::AdminClient> admin;
+  std::unique_ptr<room::Outbox> outbox;
+  std::unique_ptr<room::AdminRoom> room;
+  std::unique_ptr<room::Inbox> inbox;
+  std::unique_ptr<jobs::Runner> runner;
+  command::Services services;
+  std::unique_ptr<command::Dispatcher> dispatcher;
+  std::unique_ptr<command::JobGuard> guard;
+  std::unique_ptr<matrix::Appservice> appservice;
+  std::unique_ptr<http::Server> server;
+  std::unique_ptr<ControlSocket> socket;
+
+  bool room_open = false;
+  bool stopping = false;
+  bool store_lost = false;
+  bool restored = false;
+  JournalMark mark;
+
+  void make_clients();
+  void make_conversation();
+  awaitable<core::Result<void>> open_store();
+  awaitable<core::Result<void>> look_for_restore();
+  awaitable<core::Result<JournalMark>> read_journal();
+  awaitable<bool> open_room();
+  core::Result<void> open_endpoint();
+  awaitable<void> start_work();
+  awaitable<void> housekeeping();
+  awaitable<void> retention();
+  awaitable<void> reconcile();
+  awaitable<void> shut_down();
+  std::string health() const;
+};
+
+Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_)
+    : io(io_),
+      config(std::move(config_)),
+      options(options_of(config)),
+      table(commands::all_commands()),
+      compute("compute"),
+      arrived(io_),
+      ending(io_),
+      tasks(io_, [this](std::string name, std::string what) {
+        core::log_error("app", "{} ended with an exception: {}", name, what);
+        store_lost = true;  // a layer never dies silently: this life of the bot ends and another one begins
+        ending.notify();
+      }) {}
+
+void Bot::Parts::make_clients() {
+  homeserver = client_for(io, config.homeserver.url, config);
+  media = client_for(io, config.homeserver.media_url.empty() ? config.homeserver.url : config.homeserver.media_url, config);
+  const core::Secret& own = config.database.store.empty() ? config.database.synapse : config.database.store;
+  db::SessionOptions store_options = session("store", own);
+  store_options.search_path = config.database.schema;
+  store_options.on_lost = [this](const core::Error& error) {
+    core::log_error("app", "the connection to the store was lost: {}", core::describe(error));
+    store_lost = true;
+    ending.notify();
+  };
+  store = std::make_unique<db::Session>(io, std::move(store_options));
+  stores = std::make_unique<db::Stores>(*store);
+  if (!config.database.synapse.empty()) {
+    db::SessionOptions read_options = session("read", config.database.synapse);
+    read_options.read_only = true;
+    read = std::make_unique<db::Session>(io, std::move(read_options));
+    db::SessionOptions work_options = session("work", config.database.synapse);
+    work_options.check_connection = true;
+    work = std::make_unique<db::Session>(io, std::move(work_options));
+    control = std::make_unique<db::Session>(io, session("control", config.database.synapse));
+  }
+  chat = std::make_unique<matrix::Client>(*homeserver, chat_options(config, options));
+  admin = std::make_unique<synapse::AdminClient>(*homeserver, *media, admin_options(config));
+}
+
+void Bot::Parts::make_conversation() {
+  outbox = std::make_unique<room::Outbox>(io, *chat, stores->outbox);
+  room = std::make_unique<room::AdminRoom>(*chat, stores->settings, *outbox, room_options(config));
+  room::Inbox::Hooks inbox_hooks;
+  inbox_hooks.looks_like_command = [this](const matrix::Event& event) { return dispatcher->looks_like_command(event); };
+  inbox_hooks.plan_waits = [this] { return dispatcher->plan_waits(); };
+  inbox = std::make_unique<room::Inbox>(stores->inbox, stores->outbox, *room, options.bot, std::move(inbox_hooks), arrived);
+
+  jobs::Runner::Hooks hooks;
+  hooks.run = [this](db::JobRow job, jobs::Plan plan, jobs::Progress& progress) {
+    return dispatcher->run_command(std::move(job), std::move(plan), progress);
+  };
+  hooks.may_run = [this](db::JobRow job, jobs::Plan plan, bool starting) {
+    return guard->may_run(std::move(job), std::move(plan), starting);
+  };
+  hooks.release = [this](jobs::Plan plan) { return guard->release(std::move(plan)); };
+  hooks.show = [this](db::JobRow job, std::string header, std::string notice, bool changed) {
+    return dispatcher->show_job(std::move(job), std::move(header), std::move(notice), changed);
+  };
+  hooks.ended = [this](db::JobRow job, jobs::Plan plan, jobs::Receipt receipt) {
+    return dispatcher->job_ended(std::move(job), std::move(plan), std::move(receipt));
+  };
+  hooks.cancel_statement = [this] { return guard->cancel_statement(); };
+  runner = std::make_unique<jobs::Runner>(io, stores->jobs, std::move(hooks));
+
+  services.io = io;
+  services.stores = stores.get();
+  services.store_session = store.get();
+  services.read = read.get();
+  services.work = work.get();
+  services.control = control.get();
+  services.compute = &compute;
+  services.admin = admin.get();
+  services.chat = chat.get();
+  services.runner = runner.get();
+  services.table = &table;
+  services.options = &options;
+  services.admin_room = [this] { return room->id(); };
+  services.room_members = [this] { return std::vector<core::UserId>(room->members().begin(), room->members().end()); };
+  services.own_health = [this] { return health(); };
+  dispatcher = std::make_unique<command::Dispatcher>(services, *room, *inbox, arrived);
+  guard = std::make_unique<command::JobGuard>(services, *dispatcher);
+}
+
+std::string Bot::Parts::health() const {
+  if (const auto since = outbox->failing_since())
+    return "sends to Synapse fail since " +
+           core::format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - *since));
+  return fmt::format("{} events taken in, up {}", appservice ? appservice->counters().events : 0,
+                     core::format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - services.started)));
+}
+
+awaitable<core::Result<void>> Bot::Parts::open_store() {
+  auto connected = co_await store->connect();
+  if (!connected) co_return core::fail(connected.error());
+  if (store->behind_pooler())
+    co_return core::fail(core::Code::conflict, "The bot's own connection goes through a transaction-pooling proxy",
+                         "its leader lock would leak into other clients", "point `database.store` at PostgreSQL itself");
+  auto migrated = co_await db::migrate(*store, config.database.schema);
+  if (!migrated) co_return core::fail(migrated.error());
+  co_return co_await db::take_leader(*store);
+}
+
+awaitable<core::Result<JournalMark>> Bot::Parts::read_journal() {
+  auto rows = co_await store->query(db::sql::journal_position);
+  if (!rows) co_return core::fail(rows.error());
+  JournalMark now;
+  now.last_job = rows->front().integer("last_job");
+  now.last_send = rows->front().integer("last_send");
+  now.system_identifier = mark.system_identifier;
+  now.timeline = mark.timeline;
+  co_return now;
+}
+
+awaitable<core::Result<void>> Bot::Parts::look_for_restore() {
+  auto identity = co_await db::system_identity(*store);
+  if (identity) {
+    mark.system_identifier = identity->system_identifier;
+    mark.timeline = identity->timeline;
+  }
+  auto now = co_await read_journal();
+  if (!now) co_return core::fail(now.error());
+  auto remembered = read_mark(config.bot.state_directory);
+  if (!remembered) core::log_warning("app", "{}", core::describe(remembered.error()));
+  restored = !remembered || (*remembered && is_restored(**remembered, *now));
+  if (restored && remembered && *remembered) {
+    auto above = co_await stores->jobs.continue_numbers_above((*remembered)->last_job);
+    if (!above) co_return core::fail(above.error());
+    core::log_warning("app", "the journal is older than the state directory remembers: nothing goes on by itself");
+  }
+  mark = *now;
+  co_return core::Result<void>();
+}
+
+core::Result<void> Bot::Parts::open_endpoint() {
+  matrix::AppserviceOptions endpoint;
+  endpoint.hs_token = config.appservice.hs_token;
+  endpoint.legacy_query_token = config.appservice.legacy_query_token;
+  appservice = std::make_unique<matrix::Appservice>(std::move(endpoint), compute, [this](std::vector<matrix::Event> events) -> awaitable<core::Result<void>> {
+    if (!room_open || stopping) co_return core::fail(core::Code::unavailable, "The bot is not ready", "the admin room is not known yet");
+    co_return co_await inbox->receive(std::move(events));
+  });
+  http::ServerOptions server_options;
+  server_options.address = config.appservice.bind_address;
+  server_options.port = config.appservice.bind_port;
+  auto listening = http::Server::listen(
+      io, std::move(server_options), [this](const http::Request& head) { return appservice->gate(head); },
+      [this](http::Request request) { return appservice->handle(std::move(request)); });
+  if (!listening) return core::fail(listening.error());
+  server = std::move(*listening);
+  server->start();
+  return {};
+}
+
+// Until it works or the bot stops: Synapse may be down, the registration not active yet.
+awaitable<bool> Bot::Parts::open_room() {
+  std::string last;
+  for (auto delay = std::chrono::milliseconds(500); !stopping && !store_lost; delay = std::min<std::chrono::milliseconds>(delay * 2, std::chrono::seconds(15))) {
+    auto opened = co_await room->open();
+    if (opened) co_return true;
+    std::string words = core::describe(opened.error());
+    if (words != last) core::log_warning("app", "the admin room is not open yet: {}", words);
+    last = std::move(words);
+    co_await ending.wait(delay);
+  }
+  co_return false;
+}
+
+awaitable<void> Bot::Parts::start_work() {
+  auto loaded = co_await dispatcher->load();
+  if (!loaded) core::log_error("app", "{}", core::describe(loaded.error()));
+  auto frozen = co_await stores->settings.get("frozen");
+  if (frozen && *frozen) co_await runner->freeze();
+  auto resumed = co_await runner->recover(restored);
+  if (!resumed) core::log_error("app", "{}", core::describe(resumed.error()));
+  tasks.spawn("outbox", [this] { return outbox->run(/*search_first=*/false); });
+  if (resumed) co_await dispatcher->tell_recovered(std::move(*resumed), restored);
+  room_open = true;
+  tasks.spawn("dispatcher", [this] { return dispatcher->run(); });
+  tasks.spawn("runner", [this] { return runner->run(); });
+  tasks.spawn("housekeeping", [this] { return housekeeping(); });
+  tasks.spawn("retention", [this] { return retention(); });
+  tasks.spawn("reconcile", [this] { return reconcile(); });
+  // Ends Synapse's back-off towards us at once (since 1.132).
+  auto pinged = co_await chat->ping(core::random_token(12));
+  if (!pinged) core::log_warning("app", "Synapse cannot reach the bot: {}", core::describe(pinged.error()));
+}
+
+awaitable<void> Bot::Parts::housekeeping() {
+  for (;;) {
+    const bool alive = co_await async::sleep_for(housekeeping_interval);
+    if (!alive) co_return;
+    co_await dispatcher->expire_plans();
+    auto now = co_await read_journal();
+    if (!now || *now == mark) continue;
+    mark = *now;
+    auto written = write_mark(config.bot.state_directory, mark);
+    if (!written) core::log_warning("app", "{}", core::describe(written.error()));
+  }
+}
+
+awaitable<void> Bot::Parts::retention() {
+  const auto days = [](std::int64_t count) { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::hours(24 * count)); };
+  for (;;) {
+    co_await stores->inbox.forget_older_than(days(config.keep.inbox_days));
+    co_await stores->outbox.forget_older_than(days(config.keep.inbox_days));
+    co_await stores->jobs.forget_items_older_than(days(config.keep.item_days));
+    co_await stores->audit.forget_older_than(days(config.keep.audit_days));
+    auto files = co_await stores->settings.due_uploads(days(config.keep.file_days));
+    if (files) {
+      for (const std::string& mxc : *files) {
+        const auto media_id = core::parse_media_id(mxc);
+        if (!media_id) continue;
+        auto deleted = co_await admin->delete_local_media(*media_id);
+        if (deleted) co_await stores->settings.forget_upload(mxc);
+      }
+    }
+    const bool alive = co_await async::sleep_for(retention_interval);
+    if (!alive) co_return;
+  }
+}
+
+awaitable<void> Bot::Parts::reconcile() {
+  for (;;) {
+    // Not at once: what waits in Synapse's queue for us comes first and is then not missed.
+    const bool settled = co_await async::sleep_for(std::chrono::seconds(20));
+    if (!settled) co_return;
+    co_await dispatcher->reconcile();
+    const bool alive = co_await async::sleep_for(reconcile_interval);
+    if (!alive) co_return;
+  }
+}
+
+awaitable<void> Bot::Parts::shut_down() {
+  stopping = true;
+  notify_service_manager("STOPPING=1");
+  runner->stop();
+  const auto until = std::chrono::steady_clock::now() + stop_grace;
+  while (runner->running() && std::chrono::steady_clock::now() < until && !store_lost) co_await async::sleep_for(std::chrono::milliseconds(50));
+  if (server) co_await server->stop(std::chrono::seconds(2));
+  if (!store_lost) {
+    co_await outbox->drain(std::chrono::seconds(3));
+    auto now = co_await read_journal();
+    if (now) static_cast<void>(write_mark(config.bot.state_directory, *now));
+  }
+  socket.reset();
+  tasks.cancel_all();
+  co_await tasks.join(std::chrono::seconds(5));
+}
+
+Bot::Bot(boost::asio::any_io_executor io, config::Config config) : parts_(std::make_unique<Parts>(io, std::move(config))) {}
+Bot::~Bot() = default;
+
+void Bot::stop() {
+  parts_->stopping = true;
+  parts_->ending.notify();
+}
+
+void Bot::reload(config::Config config) {
+  Parts& parts = *parts_;
+  const config::Difference difference = config::compare(parts.config, config);
+  for (const std::string& key : difference.applied) core::log_info("app", "reload: {} is applied", key);
+  for (const std::string& key : difference.needs_restart) core::log_warning("app", "reload: {} changed and needs a restart", key);
+  command::Options fresh = options_of(config);
+  parts.options.time_zone = fresh.time_zone;
+  parts.options.admins = fresh.admins;
+  parts.options.remote_allowed = fresh.remote_allowed;
+  parts.options.max_level = fresh.max_level;
+  parts.options.second_admin = fresh.second_admin;
+  parts.options.share = fresh.share;
+  parts.options.keep_rooms = fresh.keep_rooms;
+  parts.options.rooms_in_flight = fresh.rooms_in_flight;
+  parts.config.keep = config.keep;
+  parts.config.log_level = config.log_level;
+}
+
+awaitable<Ending> Bot::run() {
+  Parts& parts = *parts_;
+  parts.make_clients();
+  if (!parts.homeserver || !parts.media) co_return Ending::failed;
+  parts.make_conversation();
+  auto opened = co_await parts.open_store();
+  while (!opened) {
+    core::log_error("app", "{}", core::describe(opened.error()));
+    if (!core::is_temporary(opened.error())) co_return Ending::failed;
+    co_await parts.ending.wait(reconnect_after);
+    if (parts.stopping) co_return Ending::stopped;
+    parts.store_lost = false;
+    opened = co_await parts.open_store();
+  }
+  auto looked = co_await parts.look_for_restore();
+  if (!looked) co_return Ending::restart;
+  auto endpoint = parts.open_endpoint();
+  if (!endpoint) {
+    core::log_error("app", "{}", core::describe(endpoint.error()));
+    co_return Ending::failed;
+  }
+  const bool in_room = co_await parts.open_room();
+  if (in_room) {
+    co_await parts.start_work();
+    auto listening = ControlSocket::listen(parts.io, parts.config.bot.socket, [&parts](std::string line, bool yes, std::function<void(std::string)> print) -> awaitable<LineResult> {
+      auto result = co_await parts.dispatcher->terminal(std::move(line), yes, std::move(print));
+      co_return LineResult{result.exit_code, result.json};
+    });
+    if (listening) {
+      parts.socket = std::move(*listening);
+      parts.tasks.spawn("control socket", [&parts] { return parts.socket->run(); });
+    } else {
+      core::log_warning("app", "{}", core::describe(listening.error()));
+    }
+    notify_service_manager("READY=1");
+    core::log_info("app", "ready: {} in {}, endpoint {}:{}", parts.options.bot.str(), parts.room->id().str(),
+                   parts.config.appservice.bind_address, parts.server->port());
+    while (!parts.stopping && !parts.store_lost) co_await parts.ending.wait(std::chrono::hours(1));
+  }
+  const bool lost = parts.store_lost && !parts.stopping;
+  co_await parts.shut_down();
+  co_return lost ? Ending::restart : Ending::stopped;
+}
+
+awaitable<core::Result<command::Dispatcher::TerminalResult>> Bot::run_line(std::string line, bool yes, std::function<void(std::string)> print) {
+  Parts& parts = *parts_;
+  parts.make_clients();
+  if (!parts.homeserver || !parts.media) co_return core::fail(core::Code::bad_input, "homeserver.url cannot be used");
+  parts.make_conversation();
+  auto opened = co_await parts.open_store();
+  if (!opened) co_return core::fail(opened.error());
+  auto looked = co_await parts.look_for_restore();
+  if (!looked) co_return core::fail(looked.error());
+  // The room hears of it too; without Synapse its messages wait in the outbox for the next run.
+  auto room_open = co_await parts.room->open();
+  if (!room_open) print("The admin room cannot be reached now: " + core::describe(room_open.error()));
+  auto loaded = co_await parts.dispatcher->load();
+  if (!loaded) co_return core::fail(loaded.error());
+  auto frozen = co_await parts.stores->settings.get("frozen");
+  if (frozen && *frozen) co_await parts.runner->freeze();
+  parts.tasks.spawn("outbox", [&parts] { return parts.outbox->run(/*search_first=*/false); });
+  parts.tasks.spawn("runner", [&parts] { return parts.runner->run(); });
+  auto result = co_await parts.dispatcher->terminal(std::move(line), yes, std::move(print));
+  co_await parts.shut_down();
+  co_return result;
+}
+
+}  // namespace steward::app
