@@ -1,6 +1,7 @@
 """An HTTP proxy that breaks things on purpose, between the bot and Synapse (either way). Every request is remembered."""
 
 import re
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -171,3 +172,77 @@ class Proxy:
             handler.connection.shutdown(2)
         except OSError:
             pass
+
+
+class TcpProxy:
+    """Passes bytes to a local port, for what is not HTTP (PostgreSQL): cut() drops all and refuses, open() lets through again."""
+
+    def __init__(self, target_port, port=None):
+        self.target_port = target_port
+        self.port = port or free_port()
+        self.opened = 0
+        self._open = True
+        self._pairs = set()
+        self._lock = threading.Lock()
+
+    def start(self):
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._open:
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target_port), 5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            self.opened += 1
+            with self._lock:
+                self._pairs.add((client, server))
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._copy, args=(source, sink, (client, server)), daemon=True).start()
+
+    def _copy(self, source, sink, pair):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        self._drop(pair)
+
+    def _drop(self, pair):
+        with self._lock:
+            self._pairs.discard(pair)
+        for end in pair:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+
+    def cut(self):
+        """Every connection ends now; new ones are closed at once."""
+        self._open = False
+        for pair in list(self._pairs):
+            self._drop(pair)
+
+    def blink(self):
+        """Every connection ends now; new ones work."""
+        for pair in list(self._pairs):
+            self._drop(pair)
+
+    def open(self):
+        self._open = True
+
+    def stop(self):
+        self.cut()
+        self._listener.close()

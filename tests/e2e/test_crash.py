@@ -1,0 +1,217 @@
+"""kill -9 at every bad moment, two bots, a restored backup: nothing twice, nothing lost, nothing by itself that should be asked."""
+
+import time
+
+import pytest
+
+from support.process import wait_until
+from support.proxy import Proxy
+from support.steward import Steward
+
+
+def dead_rooms(world, count):
+    dead = world.fill.dead_room(world.user("carol"), world.user("dave"), name="Gone", messages=2)
+    return [dead, *world.fill.copy_rooms(dead, count - 1)]
+
+
+def advisory_locks(world):
+    return world.synapse.sql_value(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+
+
+@pytest.fixture
+def through_proxies(new_world):
+    """A world whose bot hears from Synapse, and speaks to it, through proxies."""
+    world = new_world()
+    world.inward = Proxy(f"http://127.0.0.1:{world.steward.port}").start()
+    world.outward = Proxy(world.synapse.url).start()
+    world.install("--bot-url", world.inward.url)
+    world.steward.change_config(homeserver={"url": world.outward.url})
+    yield world.start()
+    world.inward.stop()
+    world.outward.stop()
+
+
+@pytest.mark.slow
+def test_kill_in_the_middle_of_two_hundred_rooms(new_world):
+    """Must show 7: the same message goes on, the total is right, no room twice, the lock is free within five seconds."""
+    world = new_world()
+    world.install()
+    world.fill.copy_rooms(world.template.live_rooms[0], 240)
+    rooms = dead_rooms(world, 200)
+    world.start()
+    card = world.alice.plan("!clean-rooms")
+    number = card.plan_number
+    assert len(world.items(number)) == 200
+    world.alice.confirm(card)
+    wait_until(lambda: list(world.items(number).values()).count("done") > 30, 120, "thirty rooms", 0.1)
+    live = world.alice.wait_for(lambda: next((m for m in world.alice.bot_messages(card) if "200" in m.body), None), 30, "the live message")
+    world.steward.kill()
+    wait_until(lambda: advisory_locks(world) == 0, 5, "the locks to be free", 0.1)
+    time.sleep(2)
+    world.steward.start()
+    world.wait_job(number, "done", timeout=300)
+    time.sleep(3)
+    assert not any(world.synapse.room_exists(room) for room in rooms)
+    states = world.items(number)
+    assert list(states.values()).count("done") == 200, {state: list(states.values()).count(state) for state in set(states.values())}
+    deletions = world.deletions()
+    assert all(deletions.get(room) == 1 for room in rooms), {room: deletions.get(room) for room in rooms if deletions.get(room) != 1}
+    assert len(live.versions) > 1 and "200" in live.body
+    assert len([message for message in world.alice.bot_messages(card) if len(message.versions) > 1]) == 1
+    ringing = [message for message in world.alice.bot_messages(card) if message.rings and "200" in message.body]
+    assert ringing
+
+
+def test_kill_before_the_acknowledgement(through_proxies):
+    """Synapse sends the transaction again; the command is answered once."""
+    world = through_proxies
+    killed = world.inward.rule("PUT .*/transactions/", before=world.steward.kill, refuse=True, times=1)
+    event = world.alice.send("!whoami")
+    wait_until(lambda: killed.hits, 10, "the transaction")
+    world.steward.start()
+    assert world.alice.wait_message("admin", after=event, timeout=60)
+    assert len(world.alice.stays_silent(event, 3)) == 1
+
+
+def test_kill_after_the_store_before_the_reply(through_proxies):
+    """The bot has the command, Synapse does not know it: the same transaction comes again."""
+    world = through_proxies
+    rooms = dead_rooms(world, 2)
+    rule = world.inward.rule("PUT .*/transactions/", after=world.steward.kill, lose_reply=True, times=1)
+    event = world.alice.send("!clean-rooms")
+    wait_until(lambda: rule.hits, 10, "the transaction")
+    time.sleep(1)
+    world.steward.start()
+    card = world.alice.wait_message(after=event, timeout=90, where=lambda message: message.plan_number)
+    time.sleep(3)
+    assert len([m for m in world.alice.bot_messages(event) if m.plan_number]) == 1
+    assert len([job for job in world.jobs() if job["command"] == "clean-rooms"]) == 1
+    world.alice.confirm(card)
+    world.wait_job(card.plan_number, "done")
+    assert not any(world.synapse.room_exists(room) for room in rooms)
+
+
+def test_kill_directly_after_the_acknowledgement(through_proxies):
+    world = through_proxies
+    event_seen = world.inward.rule("PUT .*/transactions/", times=1)
+    event = world.alice.send("!whoami")
+    wait_until(lambda: event_seen.hits, 10, "the transaction")
+    world.steward.kill()
+    world.steward.start()
+    assert world.alice.wait_message("admin", after=event, timeout=60)
+    assert len(world.alice.stays_silent(event, 3)) == 1
+
+
+def test_kill_between_the_last_room_and_the_receipt(through_proxies):
+    world = through_proxies
+    rooms = dead_rooms(world, 5)
+    card = world.alice.plan("!clean-rooms")
+    import threading
+
+    gate = threading.Event()
+    world.alice.confirm(card)
+    world.wait_job(card.plan_number, "running", "done")
+    world.outward.rule("PUT .*/send/", gate=gate)
+    wait_until(lambda: not any(world.synapse.room_exists(room) for room in rooms), 60, "all rooms")
+    wait_until(lambda: set(world.items(card.plan_number).values()) == {"done"}, 30, "all items")
+    world.steward.kill()
+    world.outward.clear()
+    world.steward.start()
+    world.wait_job(card.plan_number, "done", timeout=60)
+    world.alice.wait_message(after=card, where=lambda message: message.rings, timeout=60)
+    time.sleep(4)
+    assert len([message for message in world.alice.bot_messages(card) if message.rings]) == 1
+    assert all(world.deletions(room) == 1 for room in rooms)
+
+
+def test_a_lost_reply_to_a_message_is_not_posted_twice(through_proxies):
+    world = through_proxies
+    world.outward.rule("PUT .*/send/m.room.message", lose_reply=True, times=1)
+    event = world.alice.send("!whoami")
+    world.alice.wait_message("admin", after=event, timeout=60)
+    assert len(world.alice.stays_silent(event, 5)) == 1
+
+
+def test_kill_with_a_lost_reply_to_a_message(through_proxies):
+    """The message is in the room, the bot died before it knew: after the start it is found, not posted again."""
+    world = through_proxies
+    rule = world.outward.rule("PUT .*/send/m.room.message", after=world.steward.kill, lose_reply=True, times=1)
+    event = world.alice.send("!whoami")
+    wait_until(lambda: rule.hits and not world.steward.running, 20, "the message")
+    world.steward.start()
+    world.alice.wait_message("admin", after=event, timeout=60)
+    assert len(world.alice.stays_silent(event, 5)) == 1
+
+
+def test_two_bots_on_one_database(new_world):
+    world = new_world().start()
+    second = Steward(world.folder / "second", world.synapse, world.steward.admins)
+    second.folder.mkdir()
+    text = world.steward.config_path.read_text().replace(str(world.steward.port), str(second.port))
+    second.config_path.write_text(text.replace(str(world.steward.folder / "state"), str(second.folder / "state")))
+    second.config_path.chmod(0o600)
+    done = second.command("run", "--config", second.config_path, timeout=30)
+    assert done.returncode != 0
+    assert "already" in done.stderr.lower() or "another" in done.stderr.lower(), done.stderr
+    assert world.alice.ask("!ping")
+
+
+def test_a_restored_backup_runs_nothing_by_itself(new_world):
+    """Must show 7: the bot's schema from before the confirmation comes back; the room is asked, nothing runs."""
+    world = new_world().start()
+    rooms = dead_rooms(world, 4)
+    card = world.alice.plan("!clean-rooms")
+    backup = world.folder / "steward.sql"
+    world.postgres.dump(world.name, "steward", backup)
+    world.alice.confirm(card)
+    world.wait_job(card.plan_number, "done")
+    time.sleep(2)
+    world.steward.stop()
+    more = world.fill.copy_rooms(world.fill.dead_room(world.user("dave"), name="Later"), 2)
+    before = world.synapse.sql_value("SELECT count(*) FROM rooms")
+    last = world.alice.conversation[-1]
+    world.postgres.restore(world.name, backup)
+    world.synapse.sql("ALTER SCHEMA steward OWNER TO synapse")
+    world.steward.start()
+    asked = world.alice.wait_message(after=last, timeout=60)
+    assert asked
+    time.sleep(5)
+    assert world.synapse.sql_value("SELECT count(*) FROM rooms") == before
+    assert all(world.deletions(room) == 1 for room in rooms) and not any(world.deletions(room) for room in more)
+    assert not [job for job in world.jobs() if job["state"] in ("queued", "running")]
+    assert any("backup" in message or "restored" in message or "older" in message for message in world.alice.bot_messages(last))
+
+
+def test_a_long_absence_asks_for_changing_commands(new_world):
+    """Commands that waited while the bot was away: asked for, not run; a read may run."""
+    world = new_world().start()
+    rooms = dead_rooms(world, 2)
+    world.steward.stop()
+    event = world.alice.send("!clean-rooms")
+    for _ in range(2):
+        world.alice.send("!purge-media 30d")
+    # Synapse tells the age by its own clock at sending; there it is older by what this row says.
+    world.synapse.sql("UPDATE events SET origin_server_ts = origin_server_ts - 1200000 WHERE event_id = %s", (event,))
+    world.synapse.sql("UPDATE event_json SET json = regexp_replace(json, '\"origin_server_ts\":(\\d+)', '\"origin_server_ts\":1000') WHERE event_id = %s", (event,))
+    world.synapse.restart()
+    world.steward.start()
+    world.alice.send("good morning")
+    time.sleep(8)
+    plans = [job for job in world.jobs() if job["command"] == "clean-rooms" and job["state"] not in ("waiting", "void")]
+    assert not plans and all(world.synapse.room_exists(room) for room in rooms)
+
+
+def test_a_graceful_stop_in_the_middle_goes_on_after_the_start(new_world):
+    world = new_world().start()
+    rooms = dead_rooms(world, 40)
+    card = world.alice.plan("!clean-rooms")
+    world.alice.confirm(card)
+    wait_until(lambda: "done" in world.items(card.plan_number).values(), 60, "the first room")
+    assert world.steward.stop() == 0
+    assert any(world.synapse.room_exists(room) for room in rooms)
+    world.steward.start()
+    world.wait_job(card.plan_number, "done", timeout=120)
+    assert not any(world.synapse.room_exists(room) for room in rooms)
+    assert all(world.deletions(room) == 1 for room in rooms)
