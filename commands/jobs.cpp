@@ -3,10 +3,9 @@
 // I/O thread; store only. The manual page is jobs.md.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "command/cards.hpp"
 #include "command/context.hpp"
+#include "command/data_table.hpp"
 #include "commands/all.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
@@ -49,16 +48,17 @@ awaitable<core::Result<Answer>> list_jobs(Arguments arguments, Context& context)
   if (!jobs) co_return core::fail(jobs.error());
   Answer answer;
   answer.message.title(jobs->empty() ? "No jobs yet" : context.services.runner->frozen() ? "Jobs · frozen" : "Jobs");
-  nlohmann::json rows = nlohmann::json::array();
+  command::DataTable table;
+  table.columns = {{"number", true}, {"command"}, {"line"}, {"state"}, {"reason"}, {"asker"}};
   for (const db::JobRow& job : *jobs) {
     matrix::Text text{matrix::bold(fmt::format("{} · {}", job.number, job.command)), matrix::plain(" · " + state_words(job))};
     std::string detail = job.asker.str() + " · " + when(job);
     if (context.services.runner->running() == job.number) detail = context.services.runner->running_header() + " · " + detail;
     matrix::Text details{matrix::plain(detail)};
     answer.message.entry(std::move(text), std::move(details));
-    rows.push_back({{"number", job.number}, {"command", job.command}, {"line", job.line}, {"state", job.state}, {"reason", job.reason}, {"asker", job.asker.str()}});
+    table.rows.push_back({std::to_string(job.number), job.command, job.line, job.state, job.reason, job.asker.str()});
   }
-  answer.json = rows.dump();
+  answer.json = command::to_json(table);
   co_return answer;
 }
 
