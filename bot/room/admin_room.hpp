@@ -1,12 +1,14 @@
 // The one private room: made or found at start, its members and rules kept in memory, its fate handled (upgrade, kick, deletion,
 // encryption switched on). Says things in it through the outbox. Used by command and app. I/O thread.
+// Sources: admin_room.cpp (open, state), creation.cpp, admin_room_follow.cpp (events, invitations, upgrade), admin_room_speak.cpp.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <functional>
-#include <memory>
+#include <chrono>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -16,6 +18,7 @@
 #include "matrix/event.hpp"
 #include "matrix/message.hpp"
 #include "room/outbox.hpp"
+#include "room/room_facts.hpp"
 
 namespace steward::room {
 
@@ -24,6 +27,14 @@ struct AdminRoomOptions {
   std::vector<core::UserId> admins;   // invited at start
   std::string server_name;
   std::string name = "Server maintenance";
+  // The welcome card's commands: what to type, what it does.
+  std::vector<std::pair<std::string, std::string>> first_commands = {
+      {"!help", "all commands on one screen"},
+      {"!status", "how the server is"},
+      {"!whoami", "what you may do here"},
+      {"!purge-media 30d --dry-run", "what deleting old media would free"},
+      {"!clean-rooms --dry-run", "which rooms nobody here is in any more"},
+  };
 };
 
 class AdminRoom {
@@ -32,38 +43,87 @@ class AdminRoom {
 
   // Finds the room (config, store, the tag or creation intent in joined rooms) or creates it, reads its state, invites the
   // admins that are missing, posts and pins the welcome card once. Repeatable: an intent is stored before the creation, so
-  // that a crash between creation and store makes no second room.
-  // not_allowed/rejected: says plainly why (encryption forced by the server, bot kicked, room gone) and what to do.
+  // that a crash between creation and store makes no second room. The welcome card needs Outbox::run() beside it (waits 15 s).
+  // not_allowed/rejected: says plainly why (encryption forced by the server, bot kicked, room gone) and what to do; observe()
+  // still works then and takes an admin's invitation. Temporary errors: try again.
   boost::asio::awaitable<core::Result<void>> open();
 
   const core::RoomId& id() const { return id_; }
-  const std::set<core::UserId>& members() const { return members_; }  // joined
-  bool usable() const { return usable_; }              // plain, invite-only, we are in it
+  const std::set<core::UserId>& members() const { return facts_.members; }  // joined, the bot too
+  bool usable() const { return usable_; }              // plain, invite-only, we are in it, not replaced
   const std::string& unusable_because() const { return why_; }
+  bool is_admin(const core::UserId& user) const;       // in the config's list
 
   // A state event of the room, or an invitation to the bot from anywhere. Invitations: joins only the admin room's announced
-  // successor or a room an admin invites to while none is usable; others are rejected and logged.
+  // successor or a room an admin invites to while none is usable; others are rejected and logged. Repeating an event is harmless.
   boost::asio::awaitable<void> observe(matrix::Event event);
 
   // Messages in the room; `cause` makes each unique. A text too long for an event becomes a first part and a file.
+  // While the room cannot be used they wait in the outbox, unless it is encrypted or unknown: not_allowed with the reason.
   boost::asio::awaitable<core::Result<void>> say(std::string cause, matrix::Message message, matrix::Envelope envelope);
   boost::asio::awaitable<core::Result<core::EventId>> say_and_wait(std::string cause, matrix::Message message, matrix::Envelope envelope,
                                                                   std::chrono::milliseconds limit);
+  // A text too long for an edit is cut and says so.
   boost::asio::awaitable<core::Result<void>> edit(std::string cause, matrix::Message message, matrix::Envelope envelope, core::EventId edited);
   boost::asio::awaitable<core::Result<void>> react(std::string cause, core::EventId target, std::string key);
+  // Redacts an event of ours (a reaction that is answered, a status that is over). Used by command/plans and dispatcher.
+  boost::asio::awaitable<core::Result<void>> redact(std::string cause, core::EventId target, std::string reason);
+  // `caption` may be empty. The upload is noted for the clean-up of old files.
   boost::asio::awaitable<core::Result<void>> send_file(std::string cause, std::string name, std::string mimetype, std::string data,
                                                       std::string caption, matrix::Envelope envelope);
 
  private:
+  // creation.cpp
+  boost::asio::awaitable<core::Result<void>> locate();
+  boost::asio::awaitable<core::Result<void>> find_or_create();
+  boost::asio::awaitable<core::Result<std::optional<core::RoomId>>> find_own();
+  boost::asio::awaitable<core::Result<bool>> is_ours(core::RoomId room, std::string instance);
+  boost::asio::awaitable<core::Result<core::RoomId>> create(std::string instance);
+  boost::asio::awaitable<core::Result<void>> refuse_if_encrypted(core::RoomId room);
+  boost::asio::awaitable<core::Result<std::string>> instance();
+  boost::asio::awaitable<core::Result<void>> remember(core::RoomId room);
+
+  // admin_room.cpp
+  boost::asio::awaitable<core::Result<void>> be_joined();
+  boost::asio::awaitable<core::Result<void>> read_state();
+  boost::asio::awaitable<void> move_in();
+  boost::asio::awaitable<void> invite_missing_admins();
+  boost::asio::awaitable<void> welcome();
+  boost::asio::awaitable<void> pin(core::EventId event);
+  bool closed_by_admin() const;
+  void assess();
+
+  // admin_room_follow.cpp
+  boost::asio::awaitable<void> take_invitation(matrix::Event event);
+  boost::asio::awaitable<void> adopt(matrix::Event invitation);
+  boost::asio::awaitable<void> rejoin();
+  boost::asio::awaitable<void> explain_and_leave(core::RoomId room);
+  boost::asio::awaitable<void> reject(matrix::Event invitation, std::string why);
+  boost::asio::awaitable<void> observe_own_room(matrix::Event event);
+  boost::asio::awaitable<void> follow_tombstone();
+  boost::asio::awaitable<void> warn_of_tombstone();
+  boost::asio::awaitable<void> join_successor();
+  boost::asio::awaitable<core::Result<bool>> succeeds_ours(core::RoomId room);
+  boost::asio::awaitable<void> move_to(core::RoomId room);
+  boost::asio::awaitable<void> leave(core::RoomId room);
+  boost::asio::awaitable<void> tell_plainly(core::RoomId room, std::string cause, std::string text);
+
+  // admin_room_speak.cpp
+  core::Result<core::RoomId> place_to_speak() const;
+  core::Result<core::RoomId> place_of_events() const;
+  boost::asio::awaitable<core::Result<void>> attach_whole_text(std::string cause, std::string text, matrix::Envelope envelope);
+
   matrix::Client& client_;
   db::SettingStore& settings_;
   Outbox& outbox_;
   AdminRoomOptions options_;
   core::RoomId id_;
-  core::RoomId successor_;  // announced by a tombstone of an admin
-  std::set<core::UserId> members_;
+  core::RoomId successor_;  // announced by a tombstone of an admin, not joined yet
+  RoomFacts facts_;
   bool usable_ = false;
-  std::string why_;
+  std::string why_ = "the room was not opened yet";
+  int rejected_ = 0;  // invitations since the last line about them in the log
+  std::chrono::steady_clock::time_point rejection_logged_{};
 };
 
 }  // namespace steward::room

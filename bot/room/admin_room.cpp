@@ -1,0 +1,142 @@
+#include "room/admin_room.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/log.hpp"
+#include "room/json_fields.hpp"
+#include "room/room_settings.hpp"
+
+namespace steward::room {
+
+namespace asio = boost::asio;
+using core::Code;
+using core::Result;
+using core::RoomId;
+using core::UserId;
+
+AdminRoom::AdminRoom(matrix::Client& client, db::SettingStore& settings, Outbox& outbox, AdminRoomOptions options)
+    : client_(client), settings_(settings), outbox_(outbox), options_(std::move(options)) {}
+
+bool AdminRoom::is_admin(const UserId& user) const { return std::ranges::find(options_.admins, user) != options_.admins.end(); }
+
+asio::awaitable<Result<void>> AdminRoom::open() {
+  auto located = co_await locate();
+  if (!located) {
+    why_ = describe(located.error());
+    co_return located;
+  }
+  auto joined = co_await be_joined();
+  if (!joined) co_return joined;
+  auto read = co_await read_state();
+  if (!read) co_return read;
+  if (id_ == options_.configured) {
+    auto kept = co_await remember(id_);
+    if (!kept) co_return kept;
+  }
+  if (!facts_.tombstone.empty()) co_await follow_tombstone();
+  if (!usable_) {
+    co_return core::fail(Code::rejected, "The admin room " + id_.str() + " cannot be used", why_,
+                         "Mend the room's settings, or invite " + client_.user().str() +
+                             " to another private, unencrypted room, or set room.id in the configuration");
+  }
+  co_await move_in();
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> AdminRoom::be_joined() {
+  auto rooms = co_await client_.joined_rooms();
+  if (!rooms) co_return std::unexpected(rooms.error());
+  if (std::ranges::find(*rooms, id_) != rooms->end()) co_return Result<void>();
+  std::vector<std::string> via(1, options_.server_name);
+  auto joined = co_await client_.join(id_, std::move(via));  // works when an invitation came while we were away
+  if (joined || core::is_temporary(joined.error()) || joined.error().code == Code::cancelled) co_return joined;
+  facts_ = RoomFacts();
+  assess();
+  const std::string room = options_.configured.empty() ? "to another private, unencrypted room" : "there after changing room.id";
+  co_return core::fail(Code::not_allowed, "The bot is not in its admin room " + id_.str(),
+                       "somebody removed it, or the room was deleted: " + describe(joined.error()),
+                       "Invite " + client_.user().str() + " there again, or " + room, joined.error().source);
+}
+
+asio::awaitable<Result<void>> AdminRoom::read_state() {
+  auto state = co_await client_.state(id_);
+  if (!state) co_return std::unexpected(state.error());
+  facts_ = facts_from(*state, client_.user());
+  assess();
+  co_return Result<void>();
+}
+
+bool AdminRoom::closed_by_admin() const { return !facts_.tombstone.empty() && is_admin(facts_.tombstone_by); }
+
+// Draws the conclusions from facts_. What is waiting to be said waits while the room is not safe to speak in.
+void AdminRoom::assess() {
+  std::string why = why_unusable(facts_);
+  if (why.empty()) {
+    outbox_.release(id_);
+  } else {
+    outbox_.hold(id_);
+  }
+  if (why.empty() && closed_by_admin()) {
+    why = facts_.tombstone_by.str() + " closed the room";
+    if (!facts_.replacement.empty()) why += "; its replacement is " + facts_.replacement.str() + ", invite the bot there";
+  }
+  if (why != why_ && !why.empty()) core::log_warning("room", "the admin room {} cannot be used: {}", id_.str(), why);
+  why_ = std::move(why);
+  usable_ = why_.empty();
+}
+
+asio::awaitable<void> AdminRoom::move_in() {
+  co_await invite_missing_admins();
+  co_await welcome();
+}
+
+asio::awaitable<void> AdminRoom::invite_missing_admins() {
+  for (const UserId& admin : options_.admins) {
+    if (facts_.members.contains(admin) || facts_.invited.contains(admin) || facts_.banned.contains(admin)) continue;
+    auto invited = co_await client_.invite(id_, admin, "You maintain " + options_.server_name);
+    if (invited) {
+      facts_.invited.insert(admin);
+    } else {
+      core::log_warning("room", "{} could not be invited: {}", admin.str(), describe(invited.error()));
+    }
+  }
+}
+
+asio::awaitable<void> AdminRoom::welcome() {
+  auto welcomed = co_await settings_.get(std::string(setting_welcomed));
+  if (!welcomed || *welcomed == id_.str()) co_return;
+  matrix::Message card;
+  card.title("Maintenance of " + options_.server_name);
+  card.paragraph("Nothing is deleted before a plan was shown and confirmed. The first commands:");
+  for (const auto& [command, meaning] : options_.first_commands) {
+    matrix::Text line;
+    line.push_back(matrix::code(command));
+    line.push_back(matrix::plain(" " + meaning));
+    card.entry(std::move(line));
+  }
+  const matrix::Envelope notice;
+  auto event = co_await say_and_wait("welcome:" + id_.str(), std::move(card), notice, std::chrono::seconds(15));
+  if (!event) {
+    core::log_warning("room", "the welcome card is not posted yet, the next start pins it: {}", describe(event.error()));
+    co_return;
+  }
+  co_await pin(std::move(*event));
+  auto kept = co_await settings_.put(std::string(setting_welcomed), id_.str());
+  if (!kept) core::log_warning("room", "the welcome was not noted: {}", describe(kept.error()));
+}
+
+// In a room that others made we may lack the right to pin: the card is there all the same.
+asio::awaitable<void> AdminRoom::pin(core::EventId event) {
+  constexpr const char* type = "m.room.pinned_events";
+  auto before = co_await client_.state_content(id_, type, "");
+  if (!before) co_return;
+  std::vector<std::string> pinned = texts_at(before->value_or(""), "/pinned");
+  if (std::ranges::find(pinned, event.str()) != pinned.end()) co_return;
+  pinned.push_back(event.str());
+  const nlohmann::json content{{"pinned", pinned}};
+  auto put = co_await client_.put_state(id_, type, "", content.dump());
+  if (!put) core::log_warning("room", "the welcome card could not be pinned: {}", describe(put.error()));
+}
+
+}  // namespace steward::room
