@@ -134,17 +134,21 @@ class JobStore {
   boost::asio::awaitable<core::Result<void>> finish(std::int64_t number, std::string state, std::string reason, std::string receipt);
   boost::asio::awaitable<core::Result<void>> heartbeat(std::int64_t number);
   boost::asio::awaitable<core::Result<std::vector<JobRow>>> expire_waiting();  // voids and returns what expired
+  // The highest number ever given, also to jobs that are gone.
   boost::asio::awaitable<core::Result<std::int64_t>> last_number();
   // Numbers go on above `number` (a restored backup must not reuse numbers people have seen).
   boost::asio::awaitable<core::Result<void>> continue_numbers_above(std::int64_t number);
 
+  // In the order of their positions; no states: all of them; limit 0: no limit.
   boost::asio::awaitable<core::Result<std::vector<ItemRow>>> items(std::int64_t job, std::vector<std::string> states, int limit);
+  // Both: conflict when the item is not open (planned, acting or unknown) any more.
   boost::asio::awaitable<core::Result<void>> item_acting(std::int64_t job, int position);
   // state: done, kept, failed, unknown, or planned (given back)
   boost::asio::awaitable<core::Result<void>> item_finished(std::int64_t job, int position, std::string state, std::string error,
                                                             std::int64_t bytes, std::int64_t rows);
   boost::asio::awaitable<core::Result<ItemTotals>> totals(std::int64_t job);
   boost::asio::awaitable<core::Result<void>> log(std::int64_t job, std::string line);
+  // Oldest first, each after its time: "2026-03-03T14:05:06Z line".
   boost::asio::awaitable<core::Result<std::vector<std::string>>> log_lines(std::int64_t job);
   boost::asio::awaitable<core::Result<void>> forget_items_older_than(std::chrono::seconds age);
 

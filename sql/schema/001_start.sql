@@ -34,7 +34,7 @@ CREATE TABLE outbox (
   ended_at timestamptz
 );
 CREATE INDEX outbox_waiting ON outbox (id) WHERE state = 'waiting';
-CREATE UNIQUE INDEX outbox_event ON outbox (event_id) WHERE event_id <> '';
+CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id <> '';
 CREATE INDEX outbox_newest ON outbox (room_id, id) WHERE state = 'sent' AND type = 'm.room.message' AND NOT edit;
 CREATE INDEX outbox_created_at ON outbox (created_at);
 
