@@ -105,8 +105,6 @@ void mask_url_passwords(std::string& text) {
 
 }  // namespace
 
-std::string format_as(const Secret&) { return std::string(masked); }
-
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   const Digest first = digest(a);
   const Digest second = digest(b);
