@@ -20,8 +20,8 @@ constexpr std::size_t deepest_event = 100;
 constexpr std::size_t deepest_body = 100'000;
 
 // The types whose whole text somebody reads again from the inbox; all others save the dump.
-constexpr std::array<std::string_view, 8> stored_types = {
-    "m.room.message",    "m.reaction",   "m.room.redaction",    "m.room.member",
+constexpr std::array<std::string_view, 9> stored_types = {
+    "m.room.message",    "m.reaction",        "m.room.redaction",    "m.room.member",    "m.room.history_visibility",
     "m.room.tombstone", "m.room.encryption", "m.room.power_levels", "m.room.join_rules"};
 
 bool is_stored(std::string_view type) {

@@ -1,26 +1,64 @@
 #include "room/admin_room.hpp"
 
 #include <algorithm>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
 #include "room/json_fields.hpp"
 #include "room/room_settings.hpp"
+#include "room/turn.hpp"
 
 namespace steward::room {
 
 namespace asio = boost::asio;
+namespace this_coro = boost::asio::this_coro;
 using core::Code;
 using core::Result;
 using core::RoomId;
 using core::UserId;
 
 AdminRoom::AdminRoom(matrix::Client& client, db::SettingStore& settings, Outbox& outbox, AdminRoomOptions options)
-    : client_(client), settings_(settings), outbox_(outbox), options_(std::move(options)) {}
+    : client_(client),
+      settings_(settings),
+      outbox_(outbox),
+      options_(std::move(options)),
+      background_(outbox.executor(), nullptr) {}
+
+void AdminRoom::set_admins(std::vector<UserId> admins) { options_.admins = std::move(admins); }
+
+void AdminRoom::in_background(std::string name, async::TaskGroup::Task task) {
+  background_.spawn(std::move(name), std::move(task));
+}
+
+asio::awaitable<void> AdminRoom::close(std::chrono::milliseconds grace) {
+  background_.cancel_all();
+  const bool ended = co_await background_.join(grace);
+  if (!ended) core::log_warning("room", "background work did not end in time");
+}
+
+asio::awaitable<std::shared_ptr<void>> AdminRoom::Turn::take(AdminRoom& room) {
+  auto mine = std::make_shared<Turn>(room.outbox_.executor());
+  const auto before = std::exchange(room.last_turn_, mine);
+  std::shared_ptr<void> guard(mine.get(), [mine](void*) { mine->end(); });
+  while (before && !before->over_) {
+    const bool notified = co_await before->ended_.wait(std::chrono::hours(1));
+    auto cancellation = co_await this_coro::cancellation_state;
+    if (!notified && cancellation.cancelled() != asio::cancellation_type::none) co_return nullptr;
+  }
+  co_return guard;
+}
 
 bool AdminRoom::is_admin(const UserId& user) const { return std::ranges::find(options_.admins, user) != options_.admins.end(); }
 
 asio::awaitable<Result<void>> AdminRoom::open() {
+  const auto turn = co_await Turn::take(*this);
+  if (!turn) co_return core::fail(Code::cancelled, "Opening the admin room was stopped");
+  co_return co_await open_now();
+}
+
+asio::awaitable<Result<void>> AdminRoom::open_now() {
   auto located = co_await locate();
   if (!located) {
     why_ = describe(located.error());
@@ -115,15 +153,25 @@ asio::awaitable<void> AdminRoom::welcome() {
     line.push_back(matrix::plain(" " + meaning));
     card.entry(std::move(line));
   }
-  const matrix::Envelope notice;
-  auto event = co_await say_and_wait("welcome:" + id_.str(), std::move(card), notice, std::chrono::seconds(15));
+  const std::string cause = "welcome:" + id_.str();
+  const matrix::Envelope envelope;
+  auto said = co_await say(cause, std::move(card), envelope);
+  if (!said) {
+    core::log_warning("room", "the welcome card is not posted yet: {}", describe(said.error()));
+    co_return;
+  }
+  in_background("welcome", [this, cause] { return pin_welcome(cause); });
+}
+
+asio::awaitable<void> AdminRoom::pin_welcome(std::string cause) {
+  auto event = co_await outbox_.wait_for(std::move(cause), std::chrono::hours(24));
+  const auto cancellation = co_await this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) co_return;
   if (!event) {
-    core::log_warning("room", "the welcome card is not posted yet, the next start pins it: {}", describe(event.error()));
+    core::log_warning("room", "the welcome card is not pinned: {}", describe(event.error()));
     co_return;
   }
   co_await pin(std::move(*event));
-  auto kept = co_await settings_.put(std::string(setting_welcomed), id_.str());
-  if (!kept) core::log_warning("room", "the welcome was not noted: {}", describe(kept.error()));
 }
 
 // In a room that others made we may lack the right to pin: the card is there all the same.
@@ -132,11 +180,15 @@ asio::awaitable<void> AdminRoom::pin(core::EventId event) {
   auto before = co_await client_.state_content(id_, type, "");
   if (!before) co_return;
   std::vector<std::string> pinned = texts_at(before->value_or(""), "/pinned");
-  if (std::ranges::find(pinned, event.str()) != pinned.end()) co_return;
   pinned.push_back(event.str());
+  const auto [end, last] = std::ranges::unique(pinned);
+  pinned.erase(end, last);
   const nlohmann::json content{{"pinned", pinned}};
   auto put = co_await client_.put_state(id_, type, "", content.dump());
   if (!put) core::log_warning("room", "the welcome card could not be pinned: {}", describe(put.error()));
+  if (!put && (core::is_temporary(put.error()) || put.error().code == Code::cancelled)) co_return;  // the next start tries again
+  auto kept = co_await settings_.put(std::string(setting_welcomed), id_.str());
+  if (!kept) core::log_warning("room", "the welcome was not noted: {}", describe(kept.error()));
 }
 
 }  // namespace steward::room

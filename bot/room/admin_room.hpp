@@ -5,12 +5,14 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "async/tasks.hpp"
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "db/store.hpp"
@@ -43,10 +45,19 @@ class AdminRoom {
 
   // Finds the room (config, store, the tag or creation intent in joined rooms) or creates it, reads its state, invites the
   // admins that are missing, posts and pins the welcome card once. Repeatable: an intent is stored before the creation, so
-  // that a crash between creation and store makes no second room. The welcome card needs Outbox::run() beside it (waits 15 s).
+  // that a crash between creation and store makes no second room. The card is pinned in the background, once Outbox::run() sent it.
   // not_allowed/rejected: says plainly why (encryption forced by the server, bot kicked, room gone) and what to do; observe()
   // still works then and takes an admin's invitation. Temporary errors: try again.
   boost::asio::awaitable<core::Result<void>> open();
+
+  // Ends the background work (pinning, live messages' last edits) and waits for it, at most `grace`. Call it before this object
+  // or what it was given goes; without it they are only cancelled.
+  boost::asio::awaitable<void> close(std::chrono::milliseconds grace);
+  // Runs beside the caller until it ends, close() or the end of this object. The task must look whether it was cancelled
+  // after each wait before it touches anything.
+  void in_background(std::string name, async::TaskGroup::Task task);
+  // From a reloaded configuration; invites nobody by itself.
+  void set_admins(std::vector<core::UserId> admins);
 
   const core::RoomId& id() const { return id_; }
   const std::set<core::UserId>& members() const { return facts_.members; }  // joined, the bot too
@@ -55,7 +66,7 @@ class AdminRoom {
   bool is_admin(const core::UserId& user) const;       // in the config's list
 
   // A state event of the room, or an invitation to the bot from anywhere. Invitations: joins only the admin room's announced
-  // successor or a room an admin invites to while none is usable; others are rejected and logged. Repeating an event is harmless.
+  // successor or a room an admin invites to while none is usable; others are rejected and logged. Repeating an event is harmless; calls wait for each other in their order.
   boost::asio::awaitable<void> observe(matrix::Event event);
 
   // Messages in the room; `cause` makes each unique. A text too long for an event becomes a first part and a file.
@@ -84,11 +95,14 @@ class AdminRoom {
   boost::asio::awaitable<core::Result<void>> remember(core::RoomId room);
 
   // admin_room.cpp
+  class Turn;
+  boost::asio::awaitable<core::Result<void>> open_now();
   boost::asio::awaitable<core::Result<void>> be_joined();
   boost::asio::awaitable<core::Result<void>> read_state();
   boost::asio::awaitable<void> move_in();
   boost::asio::awaitable<void> invite_missing_admins();
   boost::asio::awaitable<void> welcome();
+  boost::asio::awaitable<void> pin_welcome(std::string cause);
   boost::asio::awaitable<void> pin(core::EventId event);
   bool closed_by_admin() const;
   void assess();
@@ -122,6 +136,9 @@ class AdminRoom {
   RoomFacts facts_;
   bool usable_ = false;
   std::string why_ = "the room was not opened yet";
+  std::optional<core::Error> creation_refused_;  // in this life: another room would only be encrypted, too
+  std::shared_ptr<Turn> last_turn_;
+  async::TaskGroup background_;
   int rejected_ = 0;  // invitations since the last line about them in the log
   std::chrono::steady_clock::time_point rejection_logged_{};
 };

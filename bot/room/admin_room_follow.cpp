@@ -4,6 +4,7 @@
 #include "room/admin_room.hpp"
 #include "room/invitation.hpp"
 #include "room/json_fields.hpp"
+#include "room/turn.hpp"
 
 namespace steward::room {
 
@@ -24,6 +25,8 @@ constexpr std::string_view no_encryption =
 
 asio::awaitable<void> AdminRoom::observe(matrix::Event event) {
   if (!event.state_key) co_return;
+  const auto turn = co_await Turn::take(*this);
+  if (!turn) co_return;
   const bool about_us = event.type == "m.room.member" && *event.state_key == client_.user().str();
   if (about_us && event.membership == "invite") {
     co_await take_invitation(std::move(event));

@@ -65,6 +65,7 @@ asio::awaitable<Result<void>> AdminRoom::locate() {
 }
 
 asio::awaitable<Result<void>> AdminRoom::find_or_create() {
+  if (creation_refused_) co_return core::fail(*creation_refused_);
   auto found = co_await find_own();
   if (!found) co_return std::unexpected(found.error());
   RoomId room = found->value_or(RoomId());
@@ -141,11 +142,13 @@ asio::awaitable<Result<void>> AdminRoom::refuse_if_encrypted(RoomId room) {
   co_await leave(std::move(room));
   auto erased = co_await settings_.erase(std::string(setting_intent));
   if (!erased) co_return erased;
-  co_return core::fail(Code::rejected, "The admin room cannot be made",
-                       "this homeserver encrypts every new room (encryption_enabled_by_default_for_room_type: all), and this "
-                       "version of the bot cannot read encrypted messages",
-                       "Set encryption_enabled_by_default_for_room_type to invite or off in homeserver.yaml, restart Synapse, "
-                       "then start the bot again");
+  auto refused = core::fail(
+      Code::rejected, "The admin room cannot be made",
+      "this homeserver encrypts every new room (encryption_enabled_by_default_for_room_type: all), and this version of the bot "
+      "cannot read encrypted messages",
+      "Set encryption_enabled_by_default_for_room_type to invite or off in homeserver.yaml, restart Synapse, then the bot");
+  creation_refused_ = refused.error();
+  co_return refused;
 }
 
 asio::awaitable<Result<std::string>> AdminRoom::instance() {

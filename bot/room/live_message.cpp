@@ -1,8 +1,7 @@
 #include "room/live_message.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include "core/log.hpp"
@@ -32,6 +31,7 @@ struct LiveMessage::State {
 
   static asio::awaitable<void> pump(std::shared_ptr<State> state);
   asio::awaitable<void> post_first(matrix::Message message);
+  asio::awaitable<bool> try_edit();
   asio::awaitable<EventId> free_to_edit();
   asio::awaitable<bool> post_edit(EventId target);
   milliseconds until_due() const;
@@ -83,7 +83,13 @@ asio::awaitable<void> LiveMessage::show(matrix::Message message, bool now) {
   state->wake();
   if (state->pumping) co_return;
   state->pumping = true;
-  asio::co_spawn(executor, State::pump(state), asio::detached);
+  // Most often it can be done at once: then it is in the outbox when we return.
+  if (state->until_due() <= milliseconds(0)) co_await state->try_edit();
+  if (state->pending) {
+    state->room.in_background("live message", [state] { return State::pump(state); });
+  } else {
+    state->pumping = false;
+  }
 }
 
 asio::awaitable<EventId> LiveMessage::event() {
@@ -118,20 +124,17 @@ asio::awaitable<void> LiveMessage::State::pump(std::shared_ptr<State> state) {
   constexpr int last_looks = 15;  // after the end: about a minute
   milliseconds look{100};
   int looks_after_end = 0;
-  while (state->pending && !state->lost) {
+  for (;;) {
+    const auto cancellation = co_await this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return;  // the room may be gone
+    if (!state->pending || state->lost) break;
     const milliseconds due = state->until_due();
     if (due > milliseconds(0)) {
       co_await state->changed->wait(due);
       continue;
     }
-    if (state->pending->plain_body() == state->shown) {
-      state->pending.reset();
-      break;
-    }
-    EventId target = co_await state->free_to_edit();
-    bool posted_it = false;
-    if (!target.empty()) posted_it = co_await state->post_edit(std::move(target));
-    if (posted_it) {
+    const bool done = co_await state->try_edit();
+    if (done) {
       look = milliseconds(100);
       continue;
     }
@@ -142,6 +145,18 @@ asio::awaitable<void> LiveMessage::State::pump(std::shared_ptr<State> state) {
   state->pumping = false;
 }
 
+// True: what was pending is in the outbox, or was shown already.
+asio::awaitable<bool> LiveMessage::State::try_edit() {
+  EventId target = co_await free_to_edit();
+  const auto cancellation = co_await this_coro::cancellation_state;
+  if (target.empty() || cancellation.cancelled() != asio::cancellation_type::none) co_return false;
+  if (pending->plain_body() == shown) {
+    pending.reset();
+    co_return true;
+  }
+  co_return co_await post_edit(std::move(target));
+}
+
 // The event to edit, once it was sent and the last edit, too; else empty.
 asio::awaitable<EventId> LiveMessage::State::free_to_edit() {
   auto first = co_await outbox.find(cause);
@@ -149,6 +164,8 @@ asio::awaitable<EventId> LiveMessage::State::free_to_edit() {
   if ((*first)->state == "dropped") lost = true;
   if ((*first)->state != "sent") co_return EventId();
   if (edits > 0) {
+    const auto cancellation = co_await this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return EventId();
     auto before = co_await outbox.find(cause + ":" + life + ":" + std::to_string(edits));
     if (!before || (*before && (*before)->state == "waiting")) co_return EventId();
   }

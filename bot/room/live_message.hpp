@@ -28,7 +28,7 @@ class LiveMessage {
 
   // Shows `message` now if `now` is set (a change of state), else when the next edit is due; until then a newer one takes its
   // place. Never waits for the send: at most one edit is under way, what comes meanwhile follows it as one edit. The last
-  // text is shown at once when this object goes, tried for a minute; the room and the store must outlive the I/O loop.
+  // text is shown at once when this object goes, tried for a minute in the room's background.
   boost::asio::awaitable<void> show(matrix::Message message, bool now);
   // The event that carries the message, empty until it was sent.
   boost::asio::awaitable<core::EventId> event();

@@ -44,6 +44,7 @@ class Outbox {
   // Gives up what waits for that room.
   boost::asio::awaitable<void> abandon(core::RoomId room, std::string why);
 
+  boost::asio::any_io_executor executor() const;
   // Since when sends to Synapse fail; nullopt when all is well. For !status and fallbacks.
   std::optional<std::chrono::steady_clock::time_point> failing_since() const;
 
