@@ -32,7 +32,7 @@ LIBRARIES = {
     "boost/beast": lambda path: layer(path) == "http" and path.suffix == ".cpp" or layer(path) == "",
     "nlohmann/json.hpp": lambda path: path.suffix == ".cpp"
     and layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command", ""},
-    "yaml-cpp": lambda path: layer(path) in {"config", "app", ""} and path.suffix == ".cpp",
+    "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) == "app" and path.suffix == ".cpp",
     "spdlog": lambda path: name(path) == "bot/core/log.cpp",
     "CLI/": lambda path: layer(path) == "main",
 }

@@ -100,7 +100,8 @@ class Steward:
         return json.loads(self.exec(line, "--json", *more, check=True).stdout)
 
     def check(self):
-        return self.command("check", "--config", self.config_path)
+        """The doctor's run, with Synapse's configuration at hand."""
+        return self.command("check", "--config", self.config_path, "--homeserver-yaml", self.synapse.config_path)
 
     # The running bot.
 
