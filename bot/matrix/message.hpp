@@ -68,6 +68,8 @@ struct Envelope {
 };
 std::string message_content(const Message& message, const Envelope& envelope);
 std::string edit_content(const Message& message, const Envelope& envelope, const core::EventId& edited);
+// The outbox keeps the redacted event with the reason; the client puts the event into the path.
+std::string redaction_content(const core::EventId& target, std::string_view reason);
 std::string reaction_content(const core::EventId& target, std::string_view key);
 struct FileInfo { std::string name, mxc, mimetype, caption; std::size_t size = 0; };
 std::string file_content(const FileInfo& file, const Envelope& envelope);

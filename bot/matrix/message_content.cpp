@@ -66,6 +66,13 @@ std::string edit_content(const Message& message, const Envelope& envelope, const
   return compact(content);
 }
 
+std::string redaction_content(const core::EventId& target, std::string_view reason) {
+  json content = json::object();
+  content["redacts"] = target.str();
+  content["reason"] = std::string(reason);
+  return compact(content);
+}
+
 std::string reaction_content(const core::EventId& target, std::string_view key) {
   json content = json::object();
   json& relation = content["m.relates_to"];

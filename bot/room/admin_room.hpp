@@ -29,6 +29,8 @@ struct AdminRoomOptions {
   std::vector<core::UserId> admins;   // invited at start
   std::string server_name;
   std::string name = "Server maintenance";
+  // Between the looks for a room whose creation was not answered.
+  std::chrono::milliseconds look_again = std::chrono::seconds(2);
   // The welcome card's commands: what to type, what it does.
   std::vector<std::pair<std::string, std::string>> first_commands = {
       {"!help", "all commands on one screen"},

@@ -93,6 +93,13 @@ asio::awaitable<Result<void>> AdminRoom::react(std::string cause, EventId target
   co_return co_await outbox_.post(std::move(cause), std::move(*room), "m.reaction", std::move(content));
 }
 
+asio::awaitable<Result<void>> AdminRoom::redact(std::string cause, EventId target, std::string reason) {
+  auto room = place_of_events();
+  if (!room) co_return std::unexpected(room.error());
+  std::string content = matrix::redaction_content(target, reason);
+  co_return co_await outbox_.post(std::move(cause), std::move(*room), "m.room.redaction", std::move(content));
+}
+
 asio::awaitable<Result<void>> AdminRoom::send_file(std::string cause, std::string name, std::string mimetype, std::string data,
                                                    std::string caption, Envelope envelope) {
   auto room = place_to_speak();
