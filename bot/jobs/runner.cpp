@@ -146,7 +146,8 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
     Receipt receipt = failure_receipt(plan.error());
     std::string stored = encode_receipt(receipt);
     co_await state->store.finish(job.number, "stopped", "interrupted", std::move(stored));
-    co_await state->hooks.ended(std::move(job), Plan{}, std::move(receipt));
+    Plan none;
+    co_await state->hooks.ended(std::move(job), std::move(none), std::move(receipt));
     co_return;
   }
   state->job = job;
