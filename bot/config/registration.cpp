@@ -237,7 +237,7 @@ std::string render_registration(const Registration& r) {
   text += render_namespaces("users", r.users) + render_namespaces("aliases", r.aliases) +
           render_namespaces("rooms", r.rooms);
   if (r.ip_range_whitelist.empty()) return text;
-  text += "ip_range_whitelist:  # the bot's address, which Synapse would refuse as a private one\n";
+  text += "ip_range_whitelist:  # as_token is accepted from these addresses only\n";
   for (const std::string& range : r.ip_range_whitelist) text += fmt::format("  - {}\n", quoted(range));
   return text;
 }

@@ -28,7 +28,7 @@ struct Registration {
   bool rate_limited = true;  // Synapse's default; exempts the bot's users when false
   bool msc4190 = false;      // devices without log-in: needed on Synapse 1.121 to 1.140, harmless after
   std::vector<Namespace> users, aliases, rooms;
-  std::vector<std::string> ip_range_whitelist;  // addresses of the bot that Synapse's ip_range_blacklist would refuse
+  std::vector<std::string> ip_range_whitelist;  // the as_token is accepted from these only; empty: from everywhere
 };
 
 // The two identities of the bot: sender `_steward_as` for the admin API, which never speaks, and the chat user
