@@ -29,6 +29,17 @@ OutboxRow row_from(const Row& row) {
 // The same cause gives the same id, also after the row was forgotten or restored from a backup: Synapse then knows it.
 std::string transaction_id_of(const std::string& cause) { return "st" + core::sha256_hex(cause).substr(0, 32); }
 
+// Whether the JSON says "rel_type": "m.replace". A quote inside a JSON string is escaped, so no body text can look like it;
+// the server's own JSON functions would stumble over \u0000 in the body.
+bool replaces_another(std::string_view content) {
+  constexpr std::string_view key = "\"rel_type\"", edit = "\"m.replace\"", between = " \t\r\n:";
+  for (auto at = content.find(key); at != std::string_view::npos; at = content.find(key, at + 1)) {
+    const auto value = content.find_first_not_of(between, at + key.size());
+    if (value != std::string_view::npos && content.substr(value).starts_with(edit)) return true;
+  }
+  return false;
+}
+
 std::string select(const char* rest) { return std::string("SELECT ") + columns + " FROM outbox " + rest; }
 
 }  // namespace
@@ -36,16 +47,18 @@ std::string select(const char* rest) { return std::string("SELECT ") + columns +
 boost::asio::awaitable<Result<OutboxRow>> OutboxStore::add(std::string cause, core::RoomId room, std::string type,
                                                            std::string content) {
   std::string transaction_id = transaction_id_of(cause);
+  const bool edit = replaces_another(content);
   Values values;
   values.emplace_back(std::move(cause));
   values.emplace_back(std::move(transaction_id));
   values.emplace_back(room.str());
   values.emplace_back(std::move(type));
   values.emplace_back(std::move(content));
+  values.push_back(bind(edit));
   auto work = [values = std::move(values)](Transaction& transaction) -> Result<OutboxRow> {
     auto inserted = transaction.exec(
         "INSERT INTO outbox (cause, transaction_id, room_id, type, content, edit) "
-        "VALUES ($1, $2, $3, $4, $5, coalesce($5::json #>> '{m.relates_to,rel_type}' = 'm.replace', false)) "
+        "VALUES ($1, $2, $3, $4, $5, $6::boolean) "
         "ON CONFLICT (cause) DO NOTHING",
         values);
     if (!inserted) return core::fail(inserted.error());

@@ -24,7 +24,7 @@ CREATE TABLE outbox (
   transaction_id text NOT NULL,
   room_id text NOT NULL,
   type text NOT NULL,
-  content text NOT NULL,
+  content text NOT NULL CHECK (content::json IS NOT NULL),  -- refuses what is no JSON
   edit boolean NOT NULL,  -- replaces another message: never the newest one of the room
   state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'dropped')),
   why_dropped text NOT NULL DEFAULT '',

@@ -4,7 +4,7 @@
 
 #include "../support/postgres.hpp"
 #include "../support/run.hpp"
-#include "async/tasks.hpp"
+#include "core/log.hpp"
 #include "cutting_proxy.hpp"
 #include "db/session.hpp"
 
@@ -19,6 +19,7 @@ class SessionFaults : public testing::Test {
  protected:
   void SetUp() override {
     STEWARD_NEED_POSTGRES();
+    core::set_log_level(core::LogLevel::warning);
     database.emplace();
     database->sql().exec("CREATE TABLE t (a int)");
     proxy.emplace(test::parameter_of(database->connection(), "host"), test::parameter_of(database->connection(), "port"));

@@ -6,6 +6,7 @@
 
 #include "../support/postgres.hpp"
 #include "../support/run.hpp"
+#include "core/log.hpp"
 #include "db/store.hpp"
 
 namespace steward::db {
@@ -14,6 +15,7 @@ class StoreTest : public testing::Test {
  protected:
   void SetUp() override {
     STEWARD_NEED_POSTGRES();
+    core::set_log_level(core::LogLevel::warning);
     database.emplace();
     SessionOptions options;
     options.name = "store";
