@@ -126,7 +126,7 @@ asio::awaitable<Result<RoomId>> AdminRoom::create(std::string instance) {
   const Code code = created.error().code;
   const bool may_exist = code == Code::in_doubt || code == Code::timeout;
   for (int look = 0; may_exist && look < 5; ++look) {
-    const bool slept = co_await async::sleep_for(std::chrono::seconds(2));
+    const bool slept = co_await async::sleep_for(options_.look_again);
     if (!slept) break;
     auto found = co_await find_own();
     if (found && *found) co_return **found;

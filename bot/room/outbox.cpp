@@ -37,8 +37,7 @@ asio::awaitable<Result<void>> Outbox::post(std::string cause, core::RoomId room,
   auto state = state_;
   state->idle = false;
   auto row = co_await state->store.add(std::move(cause), std::move(room), std::move(type), std::move(content));
-  state->idle = false;  // the sender may have looked while the row was on its way to the store
-  state->wake.notify();
+  state->stir();  // only now: a look before may have missed the row
   if (!row) co_return std::unexpected(row.error());
   co_return Result<void>();
 }
@@ -89,8 +88,7 @@ void Outbox::hold(const core::RoomId& room) { state_->held.insert(room); }
 
 void Outbox::release(const core::RoomId& room) {
   if (state_->held.erase(room) == 0) return;
-  state_->idle = false;
-  state_->wake.notify();
+  state_->stir();
 }
 
 asio::awaitable<void> Outbox::abandon(core::RoomId room, std::string why) {

@@ -114,11 +114,10 @@ asio::awaitable<void> OutboxSender::run() {
 asio::awaitable<void> OutboxSender::pass() {
   failed_ = false;
   found_work_ = false;
-  state_->idle = true;  // a post() while we look sets it back
+  const std::uint64_t posts_before = state_->posts;
   auto rows = co_await state_->store.waiting(limit_);
   if (!rows) {
     core::log_warning("outbox", "the queue cannot be read: {}", describe(rows.error()));
-    state_->idle = false;
     failed_ = true;
     co_return;
   }
@@ -136,7 +135,7 @@ asio::awaitable<void> OutboxSender::pass() {
   const bool more_behind_held_rows = !found_work_ && rows->size() == static_cast<std::size_t>(limit_);
   limit_ = more_behind_held_rows ? limit_ * 2 : rows_per_look;
   if (more_behind_held_rows) found_work_ = true;
-  if (found_work_) state_->idle = false;
+  state_->idle = !found_work_ && posts_before == state_->posts;
   if (state_->idle) state_->progressed.notify();
 }
 
@@ -208,8 +207,8 @@ asio::awaitable<Result<EventId>> OutboxSender::find_in_room(OutboxRow row) {
 }
 
 asio::awaitable<OutboxSender::Outcome> OutboxSender::sent(OutboxRow row, EventId event) {
-  state_->answer(row.cause, event);
   auto stored = co_await state_->store.sent(row.id, event);
+  state_->answer(row.cause, event);  // it is in the room, whatever the store says
   if (stored) co_return Outcome::settled;
   // It goes out again with the same transaction id: Synapse answers with the same event.
   core::log_warning("outbox", "sent, but the store did not take note, cause={}: {}", row.cause, describe(stored.error()));

@@ -2,6 +2,7 @@
 // I/O thread.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,6 +21,12 @@ struct Outbox::State {
   State(boost::asio::any_io_executor the_io, matrix::Client& the_client, db::OutboxStore& the_store)
       : io(std::move(the_io)), client(the_client), store(the_store), wake(io), progressed(io) {}
 
+  // There may be something to send.
+  void stir() {
+    idle = false;
+    ++posts;
+    wake.notify();
+  }
   // Tells those who wait for that cause.
   void answer(const std::string& cause, const core::Result<core::EventId>& result);
   void forget(const std::string& cause, const std::shared_ptr<Waiter>& waiter);
@@ -30,6 +37,7 @@ struct Outbox::State {
   async::Signal wake;        // something new to send
   async::Signal progressed;  // the sender found nothing left to send
   bool idle = false;         // the sender's last look found nothing it may send, and nothing was posted since
+  std::uint64_t posts = 0;   // counts post() and release(), so that a look knows whether it saw everything
   std::set<core::RoomId> held;
   std::multimap<std::string, std::shared_ptr<Waiter>> waiters;
   std::optional<std::chrono::steady_clock::time_point> failing_since;
