@@ -34,6 +34,10 @@ struct Options {
   core::UserId bot;
   core::UserId sender;
   std::string bot_display_name;
+  // Of !settings only (commands/settings.hpp loads them).
+  std::string quiet_hours = "off";         // "22:00-07:00"
+  std::string report_hours = "08:00";
+  std::chrono::seconds file_retention = std::chrono::hours(24 * 7);
 };
 
 // The long-lived parts, made once by app.
