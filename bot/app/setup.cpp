@@ -1,7 +1,6 @@
 #include "app/setup.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,6 +14,7 @@
 #include "app/setup_homeserver.hpp"
 #include "app/setup_identity.hpp"
 #include "app/setup_plan.hpp"
+#include "app/setup_secrets.hpp"
 #include "app/setup_terminal.hpp"
 #include "async/tasks.hpp"
 #include "config/config.hpp"
@@ -282,27 +282,14 @@ boost::asio::awaitable<RegistrationState> wait_for_registration(Homeserver& home
 
 // ---- stage 2 -----------------------------------------------------------------------------------------------------
 
-Result<core::Secret> secret_file(const std::string& path) {
-  auto text = read_text(path);
-  if (!text) return std::unexpected(text.error());
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) say("Note: others can read {0}. Run: chmod 600 {0}", path);
-  core::Secret secret{std::string(core::trim(*text))};
-  if (secret.empty()) return core::fail(Code::bad_input, path + " is empty", {}, "Put the secret into it, alone");
-  core::remember_secret(secret);
-  return secret;
-}
-
-boost::asio::awaitable<bool> say_whether_reached(Homeserver& homeserver, std::string config_path) {
-  const auto ping = co_await homeserver.matrix.ping(core::random_token(16));
-  if (ping) {
-    say("Synapse reaches the running bot ({} ms).", ping->count());
-  } else if (ping.error().source == "M_CONNECTION_FAILED") {
-    say("The bot is not running yet. Start it:  steward run --config {}", config_path);
+void say_whether_reached(const Reach& reach, const std::string& config_path) {
+  if (!reach.ping) {
+    say("But Synapse does not reach {}: {}", reach.bot_runs ? "the bot" : "this machine", core::describe(reach.ping.error()));
+  } else if (reach.bot_runs) {
+    say("Synapse reaches the running bot ({} ms).", reach.ping->count());
   } else {
-    say("Synapse does not reach the bot: {}", core::describe(ping.error()));
+    say("Synapse reaches this machine with the right token. Start the bot:  steward run --config {}", config_path);
   }
-  co_return ping.has_value();
 }
 
 int second_stage(Run& run, Homeserver& homeserver, const config::Config& config, AdminWays ways) {
@@ -314,8 +301,9 @@ int second_stage(Run& run, Homeserver& homeserver, const config::Config& config,
     say("\nStage 2 of 2 is not done: the bot has no admin right yet.");
     return needs_person;
   }
-  run_to_end(run.io, say_whether_reached(homeserver, run.plan.config_path));
-  say("\nSet-up is done.");
+  const Reach reach = run_to_end(run.io, prove_reach(run.io.get_executor(), homeserver, config));
+  say_whether_reached(reach, run.plan.config_path);
+  say("\nSet-up is done{}", reach.ping ? "." : " but for that; steward check tells when it is mended.");
   return finished;
 }
 
@@ -340,32 +328,13 @@ int without_registration(const Run& run, const RegistrationState& state) {
   return give_up(error);
 }
 
-Result<AdminWays> admin_ways(const Run& run) {
-  AdminWays ways;
-  if (!run.options.admin_token_file.empty()) {
-    auto token = secret_file(run.options.admin_token_file);
-    if (!token) return std::unexpected(token.error());
-    ways.admin_token = std::move(*token);
-  }
-  if (!run.options.shared_secret_file.empty()) {
-    auto secret = secret_file(run.options.shared_secret_file);
-    if (!secret) return std::unexpected(secret.error());
-    ways.shared_secret = std::move(*secret);
-  } else if (run.yaml) {
-    ways.shared_secret = run.yaml->shared_secret;
-    if (!run.yaml->shared_secret_problem.empty()) say("Note: {}", run.yaml->shared_secret_problem);
-  }
-  core::remember_secret(ways.shared_secret);
-  return ways;
-}
-
 }  // namespace
 
 int setup(const SetupOptions& options) {
   Run run{.options = options, .yaml = {}, .present = {}, .plan = {}};
   if (auto gathered = gather(run); !gathered) return give_up(gathered.error());
   if (options.print) return print_files(run);
-  auto ways = admin_ways(run);
+  auto ways = read_admin_ways(options.admin_token_file, options.shared_secret_file, run.yaml ? &*run.yaml : nullptr);
   if (!ways) return give_up(ways.error());
   if (auto looked = look_at_databases(run); !looked) return give_up(looked.error());
   if (auto written = write_files(run); !written) return give_up(written.error());

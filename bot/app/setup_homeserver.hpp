@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -43,6 +44,15 @@ struct RegistrationState {
 };
 boost::asio::awaitable<RegistrationState> ask_registration(Homeserver& homeserver);
 
+// Whether Synapse reaches the bot with the right hs_token, by Synapse's own ping. Where the bot does not run, its port is
+// listened on for the moment of the ping; transactions that arrive then are answered 503, so Synapse keeps them.
+struct Reach {
+  bool bot_runs = false;
+  bool listened = true;  // false: the port could not be had for another reason, which is in `ping`
+  core::Result<std::chrono::milliseconds> ping = core::fail(core::Code::internal, "not asked");
+};
+boost::asio::awaitable<Reach> prove_reach(boost::asio::any_io_executor io, Homeserver& homeserver, const config::Config& config);
+
 // Runs one coroutine to its end on a loop of its own.
 template <class T>
 T run_to_end(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
@@ -51,7 +61,7 @@ T run_to_end(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
   boost::asio::co_spawn(io, std::move(work), [&result, &thrown](std::exception_ptr error, T value) {
     thrown = error;
     if (!error) result.emplace(std::move(value));
-    });
+  });
   io.restart();
   io.run();
   if (thrown) std::rethrow_exception(thrown);

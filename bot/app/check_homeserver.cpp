@@ -1,0 +1,129 @@
+// The doctor's look at Synapse: is it there, does it know us, may we administer, does it reach us.
+#include <time.h>
+
+#include <cmath>
+
+#include "app/check_report.hpp"
+#include "app/setup_homeserver.hpp"
+#include "app/setup_identity.hpp"
+
+namespace steward::app {
+
+using boost::asio::awaitable;
+using core::Code;
+
+namespace {
+
+constexpr synapse::Version oldest_supported{1, 106, 0, {}};
+constexpr int newest_tried_minor = 163;
+constexpr double allowed_skew_seconds = 60;
+
+awaitable<void> check_version(Report& report, Homeserver& homeserver) {
+  const auto version = co_await homeserver.admin.server_version();
+  if (!version) {
+    report.error(Verdict::fail, "Synapse's version", version.error(),
+                 "homeserver.url must lead to Synapse's own listener: proxies hide /_synapse/admin");
+  } else if (*version < oldest_supported) {
+    report.fail("Synapse " + version->text + " is older than 1.106", "upgrade Synapse");
+  } else if (version->major > 1 || version->minor > newest_tried_minor) {
+    report.warn(fmt::format("Synapse {} is newer than the newest tried one (1.{})", version->text, newest_tried_minor),
+                "look for a newer synapse-steward; what it does not know it refuses");
+  } else {
+    report.ok("Synapse " + version->text + " answers");
+  }
+}
+
+// Seconds since 1970 of an HTTP date; -1 when it is none.
+double seconds_of(const std::string& date) {
+  tm parts{};
+  const char* end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return end == nullptr || *end != '\0' ? -1 : static_cast<double>(::timegm(&parts));
+}
+
+awaitable<void> check_clock(Report& report, Homeserver& homeserver) {
+  http::Request request;
+  request.target = "/_matrix/client/versions";
+  http::CallOptions options;
+  const auto answer = co_await homeserver.http->send(std::move(request), options);
+  if (!answer) co_return;
+  const double there = seconds_of(std::string(answer->header("date")));
+  if (there < 0) co_return;
+  const double skew = std::abs(static_cast<double>(::time(nullptr)) - there);
+  if (skew <= allowed_skew_seconds) {
+    report.ok("the clocks of bot and Synapse agree");
+  } else {
+    report.warn(fmt::format("the clocks of bot and Synapse differ by {:.0f} s", skew),
+                "set the time on both machines (the bot judges the age of commands by Synapse's own word)");
+  }
+}
+
+awaitable<bool> check_registered(Report& report, Homeserver& homeserver) {
+  const auto state = co_await ask_registration(homeserver);
+  if (state.state == Registered::yes) {
+    report.ok("Synapse accepts the as_token, as " + homeserver.sender.str());
+    co_return true;
+  }
+  const bool unknown = state.state == Registered::no;
+  report.error(Verdict::fail, unknown ? "Synapse does not accept the as_token" : "Synapse", state.error,
+               "name the registration in homeserver.yaml under app_service_config_files and restart Synapse");
+  co_return false;
+}
+
+// Ownership can be seen with an admin's right only; without it the right is what to mend first.
+awaitable<void> check_right(Report& report, Homeserver& homeserver, const config::Config& config) {
+  const bool own_token = !config.admin_token.empty();
+  const auto rights = co_await homeserver.admin.check_rights();
+  if (!rights) {
+    report.error(Verdict::fail, own_token ? "the admin_token" : homeserver.sender.str() + " is no server admin", rights.error(),
+                 "run steward setup");
+    co_return;
+  }
+  report.ok(own_token ? "the admin_token administers" : homeserver.sender.str() + " is a server admin");
+  const auto ours = co_await check_ownership(homeserver.admin, homeserver, config.appservice.id);
+  if (ours) {
+    report.ok(homeserver.chat.str() + " and " + homeserver.sender.str() + " belong to the bot");
+  } else {
+    report.error(Verdict::fail, "", ours.error(), "run steward setup");
+  }
+  const auto device = co_await homeserver.matrix.whoami();
+  if (!device) report.error(Verdict::warn, "the bot's device", device.error(), "run steward setup, or start the bot: it makes the device");
+}
+
+awaitable<void> check_reach(Report& report, boost::asio::any_io_executor io, Homeserver& homeserver, const config::Config& config) {
+  const Reach reach = co_await prove_reach(io, homeserver, config);
+  const std::string_view who = reach.bot_runs ? "the running bot" : "this machine (the bot does not run now)";
+  if (reach.ping) {
+    report.ok(fmt::format("Synapse reaches {} with the right hs_token, in {} ms", who, reach.ping->count()));
+  } else if (!reach.listened) {
+    report.error(Verdict::fail, "appservice.bind", reach.ping.error(), "choose another port");
+  } else {
+    report.error(Verdict::fail, fmt::format("Synapse does not reach {}", who), reach.ping.error(),
+                 "compare url in the registration with appservice.bind");
+  }
+}
+
+}  // namespace
+
+awaitable<bool> check_homeserver(Report& report, boost::asio::any_io_executor io, const config::Config& config) {
+  auto connected = connect_homeserver(io, config);
+  if (!connected) {
+    report.error(Verdict::fail, "homeserver.url", connected.error(), "correct it");
+    co_return false;
+  }
+  Homeserver& homeserver = **connected;
+  const auto versions = co_await homeserver.matrix.versions();
+  if (!versions) {
+    report.error(Verdict::fail, "homeserver.url", versions.error(), "start Synapse, or correct the address");
+    co_return false;
+  }
+  co_await check_version(report, homeserver);
+  co_await check_clock(report, homeserver);
+  const bool registered = co_await check_registered(report, homeserver);
+  if (registered) {
+    co_await check_right(report, homeserver, config);
+    co_await check_reach(report, io, homeserver, config);
+  }
+  co_return true;
+}
+
+}  // namespace steward::app
