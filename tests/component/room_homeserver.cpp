@@ -23,6 +23,13 @@ http::Response refusal(unsigned status, const std::string& errcode) {
   return reply(status, Json{{"errcode", errcode}, {"error", "scripted"}});
 }
 
+// An empty state key gives a trailing slash, an empty segment that parse_target refuses.
+std::string without_trailing_slash(std::string target) {
+  const std::size_t end = std::min(target.find('?'), target.size());
+  if (end > 0 && target[end - 1] == '/') target.erase(end - 1, 1);
+  return target;
+}
+
 Json* state_of(RoomHomeserver::Room& room, const std::string& type, const std::string& key) {
   for (Json& event : room.state) {
     if (event["type"] == type && event["state_key"] == key) return &event;
@@ -51,7 +58,7 @@ void RoomHomeserver::cut(std::string part, core::Code code, bool done_all_the_sa
 }
 
 boost::asio::awaitable<core::Result<http::Response>> RoomHomeserver::send(http::Request request, http::CallOptions) {
-  const http::ParsedTarget target = http::parse_target(request.target);
+  const http::ParsedTarget target = http::parse_target(without_trailing_slash(request.target));
   std::string line = request.method + " ";
   for (const std::string& segment : target.segments) line += "/" + segment;
   std::string query;
