@@ -54,7 +54,7 @@ std::string mac_of(const core::Secret& secret, const std::string& nonce, const s
 }
 
 std::string register_body(const core::Secret& secret, const std::string& nonce) {
-  const std::string name = "_steward_setup_" + core::to_lower_ascii(core::random_token(10));
+  const std::string name = "steward-setup-" + core::to_lower_ascii(core::random_token(10));
   const std::string password = core::random_token(48);
   const json body = {{"nonce", nonce},       {"username", name},
                      {"password", password}, {"admin", true},
