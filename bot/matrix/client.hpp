@@ -27,14 +27,10 @@ struct ClientOptions {
   std::chrono::milliseconds first_delay = std::chrono::milliseconds(500);
 };
 
-struct RoomCreation {
-  std::string name, topic;
-  std::vector<core::UserId> invite;
-  std::string creation_json;  // complete request body; the caller (room/admin_room) builds it
-};
-
 // Matrix errors keep their errcode in Error::source; code by status: 401/403 not_allowed, 404 not_found, 400/409/413 rejected,
-// 429/5xx unavailable after the retries. GET, PUT and sends with a transaction id are retried; others only when nothing was sent.
+// 429/5xx unavailable after the retries. GET, PUT, sends with a transaction id and what is the same twice (register, join, leave,
+// receipts) are retried. createRoom, invite and uploads only when nothing was sent or on 429: they end as timeout or in_doubt
+// (also for 500, 502, 504) when they may have been done.
 class Client {
  public:
   Client(http::Transport& transport, ClientOptions options);
@@ -42,6 +38,8 @@ class Client {
 
   // Identity. register_user: success also when it exists (M_USER_IN_USE). `localpart` may be the sender's.
   boost::asio::awaitable<core::Result<void>> register_user(std::string localpart);
+  // Makes the device or renames it. Success also on a Synapse before 1.121, which cannot make it (404 M_NOT_FOUND) and
+  // ignores device_id everywhere; whoami() tells by an empty device_id.
   boost::asio::awaitable<core::Result<void>> put_device(std::string display_name);
   struct WhoAmI { core::UserId user; std::string device_id; };
   boost::asio::awaitable<core::Result<WhoAmI>> whoami();

@@ -69,6 +69,7 @@ awaitable<Result<void>> Client::put_device(std::string display_name) {
                         .as(Speaker::user)
                         .call(options_);
   const auto answer = co_await perform(transport_, std::move(call));
+  if (!answer && is_errcode(answer.error(), "M_NOT_FOUND")) co_return Result<void>();  // Synapse before 1.121
   if (!answer) co_return std::unexpected(answer.error());
   co_return Result<void>();
 }

@@ -83,6 +83,10 @@ TEST_F(MatrixClient, MakesItsDeviceBeforeNamingIt) {
   EXPECT_TRUE(run(client_.put_device("Steward")));
   expect_request("PUT", "/_matrix/client/v3/devices/STEWARD01?user_id=%40steward%3Ahs.test");
   EXPECT_EQ(sent(), json::parse(R"({"display_name":"Steward"})"));
+  transport_.answer(404, R"({"errcode":"M_NOT_FOUND","error":"Not found"})");  // Synapse 1.106
+  EXPECT_TRUE(run(client_.put_device("Steward")));
+  transport_.answer(404, R"({"errcode":"M_UNRECOGNIZED","error":"no such path"})");
+  EXPECT_FALSE(run(client_.put_device("Steward")));
 }
 
 TEST_F(MatrixClient, AsksWhoItIs) {
