@@ -68,8 +68,13 @@ std::string check_names(const Config& config, const Registration& registration) 
 }  // namespace
 
 std::string check_url(const std::string& text) {
+  if (text.starts_with("unix:")) {  // a listener with a path instead of a port
+    const std::string path = text.substr(5);
+    if (path.starts_with('/') && path.size() <= longest_socket_path) return {};
+    return fmt::format("expected unix: and an absolute path of at most {} bytes, for example unix:/run/synapse/main.sock", longest_socket_path);
+  }
   const std::string_view scheme = text.starts_with("https://") ? "https://" : "http://";
-  constexpr std::string_view expected = "expected \"https://host\" or \"http://host:port\"";
+  constexpr std::string_view expected = "expected \"https://host\", \"http://host:port\" or \"unix:/path\"";
   if (!text.starts_with(scheme)) return std::string(expected);
   const std::string_view rest = std::string_view(text).substr(scheme.size());
   if (rest.find('@') != std::string_view::npos) return "must not hold a user or a password";
