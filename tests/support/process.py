@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import pwd
 import random
 import signal
 import socket
@@ -56,7 +57,7 @@ class Process:
     def __init__(self, arguments, log, detached=False, user=None, environment=None, cwd=None):
         self.log = Path(log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        identity = {"user": user, "group": user, "extra_groups": []} if user else {}
+        identity = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
         with open(self.log, "ab") as output:
             self._child = subprocess.Popen(
                 [str(argument) for argument in arguments],
