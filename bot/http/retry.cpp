@@ -51,8 +51,9 @@ core::Error error_of(const Call& call, const Response& response, const Refusal& 
   error.source = core::clean_name(refusal.errcode, 64);
   if (refusal.errcode.empty()) error.source.clear();
   if (refusal.errcode == "M_UNKNOWN_TOKEN" || refusal.errcode == "M_MISSING_TOKEN") {
-    error.next = "Check that homeserver.yaml names the registration file, that the token in it is the bot's, that its "
-                 "ip_range_whitelist admits the bot, and restart Synapse after a change";
+    error.next =
+        "Check that homeserver.yaml names the registration file, that the token in it is the bot's, that its "
+        "ip_range_whitelist admits the bot, and restart Synapse after a change";
   } else if (error.code == core::Code::protocol) {
     error.next = "Check homeserver.url: it must lead to Synapse itself, without a redirect";
   } else if (response.status == 429) {

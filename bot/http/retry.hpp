@@ -15,8 +15,8 @@ namespace steward::http {
 // How often and how long to try again inside one call.
 struct Patience {
   int attempts = 4;
-  std::chrono::milliseconds first_delay = std::chrono::milliseconds(500);   // doubled each time
-  std::chrono::milliseconds longest_delay = std::chrono::seconds(30);       // a 429 that wants more ends the call
+  std::chrono::milliseconds first_delay = std::chrono::milliseconds(500);  // doubled each time
+  std::chrono::milliseconds longest_delay = std::chrono::seconds(30);      // a 429 that wants more ends the call
 };
 
 // What an unsuccessful answer says of itself, as read from its body.
@@ -42,10 +42,10 @@ struct Call {
   Patience patience;
 };
 
-// The answer with a 2xx status. Errors carry the errcode in `source`; code by status: 401/403 not_allowed, 404 not_found,
-// other 4xx rejected, 429/5xx unavailable after the tries. in_doubt instead of unavailable where a call that must not be
-// repeated was answered 500, 502 or 504: it may have been done. Transport errors keep their code. Cancellation also ends the
-// waiting between two tries.
+// The answer with a 2xx status. Errors carry the errcode in `source`; code by status: 401/403 not_allowed, 404
+// not_found, other 4xx rejected, 429/5xx unavailable after the tries. in_doubt instead of unavailable where a call that
+// must not be repeated was answered 500, 502 or 504: it may have been done. Transport errors keep their code.
+// Cancellation also ends the waiting between two tries.
 boost::asio::awaitable<core::Result<Response>> call(Transport& transport, Call call, ReadRefusal read_refusal);
 
 }  // namespace steward::http

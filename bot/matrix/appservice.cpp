@@ -40,9 +40,12 @@ Route route_of(std::string_view target) {
 
 std::string_view method_of(Route route) {
   switch (route) {
-    case Route::transaction: return "PUT";
-    case Route::ping: return "POST";
-    default: return "GET";
+    case Route::transaction:
+      return "PUT";
+    case Route::ping:
+      return "POST";
+    default:
+      return "GET";
   }
 }
 
@@ -91,7 +94,9 @@ std::vector<std::string> query_tokens(std::string_view target) {
   return tokens;
 }
 
-http::Response missing_token() { return refusal(401, "M_MISSING_TOKEN", "One Authorization header with the hs_token is needed"); }
+http::Response missing_token() {
+  return refusal(401, "M_MISSING_TOKEN", "One Authorization header with the hs_token is needed");
+}
 http::Response wrong_token() { return refusal(403, "M_FORBIDDEN", "This is not the hs_token"); }
 
 }  // namespace
@@ -128,9 +133,12 @@ std::optional<http::Response> Appservice::gate(const http::Request& head) const 
 
 awaitable<http::Response> Appservice::handle(http::Request request) {
   switch (route_of(request.target)) {
-    case Route::transaction: return transaction(std::move(request.body));
-    case Route::ping: return ping(std::move(request.body));
-    default: return not_found();
+    case Route::transaction:
+      return transaction(std::move(request.body));
+    case Route::ping:
+      return ping(std::move(request.body));
+    default:
+      return not_found();
   }
 }
 
@@ -179,7 +187,8 @@ void Appservice::note_broken(int count) {
   if (count <= 0) return;
   // One warning of a kind: whoever can send events to the server could fill the log otherwise.
   if (counters_.broken == 0) {
-    core::log_warning("appservice", "{} malformed events left out of a transaction; later ones are logged at level debug", count);
+    core::log_warning("appservice",
+                      "{} malformed events left out of a transaction; later ones are logged at level debug", count);
   } else {
     core::log_debug("appservice", "{} malformed events left out of a transaction", count);
   }

@@ -1,4 +1,5 @@
-// How the client's methods reach the homeserver: who speaks, what is asked, and the answer as JSON. Only for client_*.cpp.
+// How the client's methods reach the homeserver: who speaks, what is asked, and the answer as JSON. Only for
+// client_*.cpp.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

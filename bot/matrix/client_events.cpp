@@ -22,9 +22,9 @@ constexpr int typing_ms = 30'000;
 
 awaitable<Result<core::EventId>> Client::send(core::RoomId room, std::string type, std::string transaction_id,
                                               std::string content) {
-  http::Call call = put("send a message", room_path(room, {"send", std::move(type), std::move(transaction_id)}),
-                        std::move(content))
-                        .call(options_);
+  http::Call call =
+      put("send a message", room_path(room, {"send", std::move(type), std::move(transaction_id)}), std::move(content))
+          .call(options_);
   const auto answer = co_await perform(transport_, std::move(call));
   co_return id_of<core::EventId>(answer, "event_id", &core::parse_event_id);
 }
@@ -33,9 +33,9 @@ awaitable<Result<core::EventId>> Client::redact(core::RoomId room, core::EventId
                                                 std::string reason) {
   json request = json::object();
   if (!reason.empty()) request["reason"] = std::move(reason);
-  http::Call call = put("remove a message", room_path(room, {"redact", event.str(), std::move(transaction_id)}),
-                        compact(request))
-                        .call(options_);
+  http::Call call =
+      put("remove a message", room_path(room, {"redact", event.str(), std::move(transaction_id)}), compact(request))
+          .call(options_);
   const auto answer = co_await perform(transport_, std::move(call));
   co_return id_of<core::EventId>(answer, "event_id", &core::parse_event_id);
 }
@@ -76,9 +76,10 @@ awaitable<Result<void>> Client::typing(core::RoomId room, bool on) {
   request["typing"] = on;
   if (on) request["timeout"] = typing_ms;
   // Of no use later: one try.
-  http::Call call = put("show that the bot is typing", room_path(room, {"typing", options_.user.str()}), compact(request))
-                        .tries(1)
-                        .call(options_);
+  http::Call call =
+      put("show that the bot is typing", room_path(room, {"typing", options_.user.str()}), compact(request))
+          .tries(1)
+          .call(options_);
   const auto answer = co_await perform(transport_, std::move(call));
   co_return done(answer);
 }

@@ -39,13 +39,15 @@ std::string ping_advice(const core::Error& error) {
   if (error.source == "M_CONNECTION_FAILED" || error.source == "M_CONNECTION_TIMEOUT") {
     return "Synapse cannot reach the bot: compare url in the registration file with appservice.bind";
   }
-  if (error.source == "M_FORBIDDEN") return "The id in the registration file is not the bot's; restart Synapse after a change";
+  if (error.source == "M_FORBIDDEN")
+    return "The id in the registration file is not the bot's; restart Synapse after a change";
   return error.next;
 }
 
 }  // namespace
 
-Client::Client(http::Transport& transport, ClientOptions options) : transport_(transport), options_(std::move(options)) {}
+Client::Client(http::Transport& transport, ClientOptions options)
+    : transport_(transport), options_(std::move(options)) {}
 
 awaitable<Result<void>> Client::register_user(std::string localpart) {
   json request = json::object();
@@ -58,7 +60,9 @@ awaitable<Result<void>> Client::register_user(std::string localpart) {
   if (answer || is_errcode(answer.error(), "M_USER_IN_USE")) co_return Result<void>();
   core::Error error = answer.error();
   if (error.source == "M_EXCLUSIVE") {
-    error.next = "The registration file must hold this name as its sender or in namespaces.users; restart Synapse after a change";
+    error.next =
+        "The registration file must hold this name as its sender or in namespaces.users; restart Synapse after a "
+        "change";
   }
   co_return std::unexpected(std::move(error));
 }

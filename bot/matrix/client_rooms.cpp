@@ -130,11 +130,11 @@ awaitable<Result<std::vector<Event>>> Client::state(core::RoomId room) {
 }
 
 awaitable<Result<std::optional<std::string>>> Client::state_content(core::RoomId room, std::string type,
-                                                                     std::string key) {
-  http::Call call =
-      get("read " + type + " of a room", state_path(room, type, std::move(key))).call(options_);
+                                                                    std::string key) {
+  http::Call call = get("read " + type + " of a room", state_path(room, type, std::move(key))).call(options_);
   const auto answer = co_await perform(transport_, std::move(call));
-  if (answer && nests_too_deeply(*answer)) co_return misunderstood("read " + type + " of a room", "it is nested too deeply");
+  if (answer && nests_too_deeply(*answer))
+    co_return misunderstood("read " + type + " of a room", "it is nested too deeply");
   if (answer) co_return compact(*answer);
   if (is_absent(answer.error())) co_return std::optional<std::string>();
   co_return std::unexpected(answer.error());

@@ -14,14 +14,16 @@ using nlohmann::json;
 
 namespace {
 
-// Clients and Synapse itself recurse over JSON far less; dump() and copies recurse, so deeper events are refused before them.
+// Clients and Synapse itself recurse over JSON far less; dump() and copies recurse, so deeper events are refused before
+// them.
 constexpr std::size_t deepest_event = 100;
-// An event of 64 KB cannot nest deeper, so such a body is not Synapse's; parsing it would cost a hundred times its size.
+// An event of 64 KB cannot nest deeper, so such a body is not Synapse's; parsing it would cost a hundred times its
+// size.
 constexpr std::size_t deepest_body = 100'000;
 
 // The types whose whole text somebody reads again from the inbox; all others save the dump.
 constexpr std::array<std::string_view, 9> stored_types = {
-    "m.room.message",    "m.reaction",        "m.room.redaction",    "m.room.member",    "m.room.history_visibility",
+    "m.room.message",   "m.reaction",        "m.room.redaction",    "m.room.member",    "m.room.history_visibility",
     "m.room.tombstone", "m.room.encryption", "m.room.power_levels", "m.room.join_rules"};
 
 bool is_stored(std::string_view type) {
@@ -110,7 +112,8 @@ std::string replace_lone_surrogates(std::string text) {
   return text;
 }
 
-// A broken byte in one event must not cost the others of the body: a second try repairs the text. Discarded when hopeless.
+// A broken byte in one event must not cost the others of the body: a second try repairs the text. Discarded when
+// hopeless.
 json parse_tolerantly(std::string_view text) {
   if (text_nests_deeper_than(text, deepest_body)) return json(json::value_t::discarded);
   json parsed = json::parse(text.begin(), text.end(), nullptr, false);
@@ -139,7 +142,8 @@ void read_unsigned(const json& source, Event& event) {
   const json& extra = object_field(source, "unsigned");
   // Top-level copies are Synapse's own and older; `unsigned` is the specification's.
   const auto age = number_field(extra, "age");
-  event.age = std::chrono::milliseconds(std::max<std::int64_t>(0, age.value_or(number_field(source, "age").value_or(0))));
+  event.age =
+      std::chrono::milliseconds(std::max<std::int64_t>(0, age.value_or(number_field(source, "age").value_or(0))));
   event.transaction_id = text_field(extra, "transaction_id");
   const json* because = field(extra, "redacted_because");
   event.redacted = because != nullptr && !because->is_null();

@@ -10,8 +10,8 @@ namespace steward::matrix {
 
 namespace {
 
-// What may reverse, hide or break a line for its reader: control characters, bidi controls, line separators. The joiners of
-// emoji and scripts stay.
+// What may reverse, hide or break a line for its reader: control characters, bidi controls, line separators. The
+// joiners of emoji and scripts stay.
 bool is_unwanted(char32_t c) {
   if (c < 0x20) return c != U'\n' && c != U'\t';
   if (c >= 0x7F && c <= 0x9F) return true;
@@ -38,9 +38,7 @@ std::string html_of(std::string_view text) {
   return html;
 }
 
-std::string tagged(std::string_view tag, const std::string& html) {
-  return fmt::format("<{0}>{1}</{0}>", tag, html);
-}
+std::string tagged(std::string_view tag, const std::string& html) { return fmt::format("<{0}>{1}</{0}>", tag, html); }
 
 // Clients drop other schemes; a link nobody can follow is shown as text.
 bool is_followable(std::string_view url) {
@@ -53,9 +51,12 @@ bool is_mention(std::string_view url) { return url.starts_with("https://matrix.t
 std::string html_of(const Span& span, bool in_title) {
   const std::string inner = html_of(span.text);
   switch (span.style) {
-    case Span::Style::plain: return inner;
-    case Span::Style::bold: return in_title ? inner : tagged("b", inner);
-    case Span::Style::code: return tagged("code", inner);
+    case Span::Style::plain:
+      return inner;
+    case Span::Style::bold:
+      return in_title ? inner : tagged("b", inner);
+    case Span::Style::code:
+      return tagged("code", inner);
     case Span::Style::link:
       if (!is_followable(span.url)) return inner;
       return fmt::format("<a href=\"{}\">{}</a>", core::escape_html(shown(span.url)), inner);
@@ -177,8 +178,12 @@ std::string Message::html_body() const {
     if (entry != in_list) html += entry ? "<ul>" : "</ul>";
     in_list = entry;
     switch (block.kind) {
-      case Block::Kind::title: html += tagged("p", tagged("strong", html_of(block.text, true))); break;
-      case Block::Kind::paragraph: html += tagged("p", html_of(block.text)); break;
+      case Block::Kind::title:
+        html += tagged("p", tagged("strong", html_of(block.text, true)));
+        break;
+      case Block::Kind::paragraph:
+        html += tagged("p", html_of(block.text));
+        break;
       case Block::Kind::preformatted:
         // Line breaks stay line breaks here: <br> inside <pre> doubles them on some clients.
         html += tagged("pre", tagged("code", core::escape_html(plain_of(block.text))));

@@ -1,6 +1,6 @@
-// Messages are built here and nowhere else: one structure gives the plain body and the HTML body, so that both say the same,
-// every value is escaped, and only the tags that phones keep are used (a b strong i em u del code ul ol li pre blockquote p br).
-// Used by commands, jobs, report, room. Any thread.
+// Messages are built here and nowhere else: one structure gives the plain body and the HTML body, so that both say the
+// same, every value is escaped, and only the tags that phones keep are used (a b strong i em u del code ul ol li pre
+// blockquote p br). Used by commands, jobs, report, room. Any thread.
 #pragma once
 
 #include <optional>
@@ -24,9 +24,9 @@ using Text = std::vector<Span>;
 
 Span plain(std::string text);
 Span bold(std::string text);
-Span code(std::string text);                     // ids and values that must neither link nor ping
+Span code(std::string text);  // ids and values that must neither link nor ping
 Span link(std::string text, std::string url);
-Span pill(const core::UserId& user);             // matrix.to link, rings only with Message::mentions
+Span pill(const core::UserId& user);  // matrix.to link, rings only with Message::mentions
 // "Label: value" with the label bold.
 Text field(std::string label, std::string value);
 
@@ -61,20 +61,24 @@ class Message {
 
 // The JSON content of the events the bot sends (facts/matrix-protocol.md §3.1). m.mentions is always present.
 struct Envelope {
-  bool notice = true;                      // m.notice; false: m.text, which can ring
+  bool notice = true;  // m.notice; false: m.text, which can ring
   std::vector<core::UserId> mentions;
   core::EventId reply_to;
-  core::EventId thread;                    // root; the reply falls back to reply_to or the root
+  core::EventId thread;  // root; the reply falls back to reply_to or the root
 };
 std::string message_content(const Message& message, const Envelope& envelope);
 std::string edit_content(const Message& message, const Envelope& envelope, const core::EventId& edited);
 // The outbox keeps the redacted event with the reason; the client puts the event into the path.
 std::string redaction_content(const core::EventId& target, std::string_view reason);
 std::string reaction_content(const core::EventId& target, std::string_view key);
-struct FileInfo { std::string name, mxc, mimetype, caption; std::size_t size = 0; };
+struct FileInfo {
+  std::string name, mxc, mimetype, caption;
+  std::size_t size = 0;
+};
 std::string file_content(const FileInfo& file, const Envelope& envelope);
 
-// The content's size in bytes as federation counts it, and whether it may be sent (64 000, which leaves room for the fields of the event itself).
+// The content's size in bytes as federation counts it, and whether it may be sent (64 000, which leaves room for the
+// fields of the event itself).
 bool fits_in_event(std::string_view content);
 
 }  // namespace steward::matrix

@@ -35,10 +35,12 @@ std::string how_to_get_rights(const AdminOptions& options) {
            "--yes-i-want-to-grant-synapse-admin-privileges`";
   }
   return "Make the registration's sender a server admin, in one of three ways: "
-         "(1) an existing admin calls PUT /_synapse/admin/v1/users/SENDER/admin with {\"admin\": true}, or gives its token to "
+         "(1) an existing admin calls PUT /_synapse/admin/v1/users/SENDER/admin with {\"admin\": true}, or gives its "
+         "token to "
          "`steward setup --admin-token-file`; "
          "(2) `steward setup --shared-secret-file` with the registration_shared_secret of homeserver.yaml; "
-         "(3) with Synapse stopped, UPDATE users SET admin = 1 WHERE name = 'SENDER' in its database (a running Synapse does "
+         "(3) with Synapse stopped, UPDATE users SET admin = 1 WHERE name = 'SENDER' in its database (a running "
+         "Synapse does "
          "not see that). Under the Matrix Authentication Service none of them helps: set admin_token";
 }
 
@@ -46,9 +48,10 @@ void advise(core::Error& error, const AdminOptions& options) {
   if (error.code == core::Code::not_allowed && error.why.find("server admin") != std::string::npos) {
     error.next = how_to_get_rights(options);
   } else if (error.code == core::Code::not_found && !is_absent(error)) {
-    error.next = "This address does not serve it: homeserver.url must lead to Synapse's main process, not to a proxy that "
-                 "hides /_synapse/admin; homeserver.media_url to the media worker, where there is one; an older Synapse or "
-                 "one under the Matrix Authentication Service may lack it";
+    error.next =
+        "This address does not serve it: homeserver.url must lead to Synapse's main process, not to a proxy that "
+        "hides /_synapse/admin; homeserver.media_url to the media worker, where there is one; an older Synapse or "
+        "one under the Matrix Authentication Service may lack it";
   }
 }
 

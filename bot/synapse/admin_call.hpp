@@ -1,4 +1,5 @@
-// How the admin client's methods reach Synapse, and tolerant readers of its answers. Only for the .cpp files of this layer.
+// How the admin client's methods reach Synapse, and tolerant readers of its answers. Only for the .cpp files of this
+// layer.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -50,7 +51,8 @@ class Ask {
 Ask get(std::string doing, Path path);
 
 // Sends the call; a refusal for want of rights or of the endpoint says in `next` how to mend it.
-boost::asio::awaitable<core::Result<http::Response>> send(http::Transport& transport, http::Call call, AdminOptions options);
+boost::asio::awaitable<core::Result<http::Response>> send(http::Transport& transport, http::Call call,
+                                                          AdminOptions options);
 // The same, and the answer's JSON object; protocol when it is none.
 boost::asio::awaitable<core::Result<nlohmann::json>> perform(http::Transport& transport, http::Call call,
                                                              AdminOptions options);

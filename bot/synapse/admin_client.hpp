@@ -1,5 +1,6 @@
-// Typed calls of Synapse's admin API (facts/synapse-admin-api.md), made with the as_token WITHOUT user_id (the masquerade
-// parameter is also a filter of those endpoints) or with admin_token under MAS. Used by commands and app. I/O thread.
+// Typed calls of Synapse's admin API (facts/synapse-admin-api.md), made with the as_token WITHOUT user_id (the
+// masquerade parameter is also a filter of those endpoints) or with admin_token under MAS. Used by commands and app.
+// I/O thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -42,7 +43,11 @@ struct RoomInfo {
   bool is_public = false, federatable = false;
   std::optional<bool> forgotten, tombstoned;
 };
-struct RoomPage { std::vector<RoomInfo> rooms; std::int64_t total = 0; std::optional<std::int64_t> next; };
+struct RoomPage {
+  std::vector<RoomInfo> rooms;
+  std::int64_t total = 0;
+  std::optional<std::int64_t> next;
+};
 
 struct UserInfo {
   core::UserId user;
@@ -55,23 +60,28 @@ struct DeleteStatus {
   std::string delete_id, status;  // scheduled, active, complete, failed (older: purging, shutting_down)
   std::vector<core::UserId> kicked, failed_to_kick;
 };
-struct TaskInfo { std::string id, action, status, resource_id, error; };
+struct TaskInfo {
+  std::string id, action, status, resource_id, error;
+};
 
-// Errors as http::call maps them: errcode in Error::source. 403 "not a server admin" says in `next` exactly how to mend it.
-// Calls that delete are never repeated when one may have arrived: they end as timeout or in_doubt and are to be looked up.
+// Errors as http::call maps them: errcode in Error::source. 403 "not a server admin" says in `next` exactly how to mend
+// it. Calls that delete are never repeated when one may have arrived: they end as timeout or in_doubt and are to be
+// looked up.
 class AdminClient {
  public:
   AdminClient(http::Transport& transport, http::Transport& media_transport, AdminOptions options);
 
-  boost::asio::awaitable<core::Result<Version>> server_version();           // no token needed
-  boost::asio::awaitable<core::Result<bool>> uses_mas();                    // 404 on v1/register
-  boost::asio::awaitable<core::Result<void>> check_rights();                // GET rooms?limit=1: not_allowed tells the three ways
-  boost::asio::awaitable<core::Result<bool>> health();                      // GET /health
+  boost::asio::awaitable<core::Result<Version>> server_version();  // no token needed
+  boost::asio::awaitable<core::Result<bool>> uses_mas();           // 404 on v1/register
+  boost::asio::awaitable<core::Result<void>> check_rights();  // GET rooms?limit=1: not_allowed tells the three ways
+  boost::asio::awaitable<core::Result<bool>> health();        // GET /health
 
   // Media
   boost::asio::awaitable<core::Result<bool>> delete_local_media(core::MediaId media);  // false: it was not there
-  boost::asio::awaitable<core::Result<std::int64_t>> purge_remote_media(std::int64_t before_ms);  // rows deleted; may run long
-  boost::asio::awaitable<core::Result<std::vector<core::MediaId>>> room_media(core::RoomId room);  // unencrypted events only
+  boost::asio::awaitable<core::Result<std::int64_t>> purge_remote_media(
+      std::int64_t before_ms);  // rows deleted; may run long
+  boost::asio::awaitable<core::Result<std::vector<core::MediaId>>> room_media(
+      core::RoomId room);  // unencrypted events only
 
   // Rooms
   struct RoomQuery {
@@ -83,10 +93,15 @@ class AdminClient {
   boost::asio::awaitable<core::Result<RoomPage>> rooms(RoomQuery query);
   boost::asio::awaitable<core::Result<RoomInfo>> room(core::RoomId room);
   boost::asio::awaitable<core::Result<std::vector<core::UserId>>> room_members(core::RoomId room);
-  struct DeleteRequest { bool block = false, purge = true, force_purge = false; std::string message, new_room_user; };
+  struct DeleteRequest {
+    bool block = false, purge = true, force_purge = false;
+    std::string message, new_room_user;
+  };
   boost::asio::awaitable<core::Result<std::string>> delete_room(core::RoomId room, DeleteRequest request);  // delete_id
-  boost::asio::awaitable<core::Result<std::vector<DeleteStatus>>> delete_status(core::RoomId room);          // empty: none (404)
-  boost::asio::awaitable<core::Result<std::vector<TaskInfo>>> tasks(std::string resource_id, std::vector<std::string> statuses);
+  boost::asio::awaitable<core::Result<std::vector<DeleteStatus>>> delete_status(
+      core::RoomId room);  // empty: none (404)
+  boost::asio::awaitable<core::Result<std::vector<TaskInfo>>> tasks(std::string resource_id,
+                                                                    std::vector<std::string> statuses);
 
   // Users
   boost::asio::awaitable<core::Result<std::optional<UserInfo>>> user(core::UserId user);  // nullopt: unknown
@@ -94,9 +109,14 @@ class AdminClient {
   boost::asio::awaitable<core::Result<std::int64_t>> user_count();
 
   // Server
-  struct BackgroundUpdates { bool enabled = true; std::vector<std::string> running; };
+  struct BackgroundUpdates {
+    bool enabled = true;
+    std::vector<std::string> running;
+  };
   boost::asio::awaitable<core::Result<BackgroundUpdates>> background_updates();
-  struct Destinations { std::int64_t total = 0, failing = 0; };
+  struct Destinations {
+    std::int64_t total = 0, failing = 0;
+  };
   boost::asio::awaitable<core::Result<Destinations>> destinations();
 
  private:

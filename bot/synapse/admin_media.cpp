@@ -21,10 +21,8 @@ constexpr std::int64_t earliest_ms = 30'000'000'000;
 
 awaitable<Result<bool>> AdminClient::delete_local_media(core::MediaId media) {
   const std::string doing = "delete the media " + media.str();
-  http::Call call = Ask(doing, "DELETE", {"v1", "media", media.server, media.id})
-                        .once_only()
-                        .within(delete_deadline)
-                        .call(options_);
+  http::Call call =
+      Ask(doing, "DELETE", {"v1", "media", media.server, media.id}).once_only().within(delete_deadline).call(options_);
   const auto answer = co_await perform(media_transport_, std::move(call), options_);
   if (!answer && is_absent(answer.error())) co_return false;
   if (!answer) co_return std::unexpected(answer.error());
@@ -40,7 +38,8 @@ awaitable<Result<bool>> AdminClient::delete_local_media(core::MediaId media) {
 awaitable<Result<std::int64_t>> AdminClient::purge_remote_media(std::int64_t before_ms) {
   const std::string doing = "purge the cache of remote media";
   if (before_ms < earliest_ms) {
-    co_return core::fail(core::Code::bad_input, "Could not " + doing, "the time is before the end of 1970, in milliseconds");
+    co_return core::fail(core::Code::bad_input, "Could not " + doing,
+                         "the time is before the end of 1970, in milliseconds");
   }
   http::Call call = Ask(doing, "POST", {"v1", "purge_media_cache"})
                         .query("before_ts", std::to_string(before_ms))
@@ -56,9 +55,8 @@ awaitable<Result<std::int64_t>> AdminClient::purge_remote_media(std::int64_t bef
 
 // Served by the main process also where a media worker has the rest (rest/admin/__init__.py).
 awaitable<Result<std::vector<core::MediaId>>> AdminClient::room_media(core::RoomId room) {
-  http::Call call = get("list the media of a room", {"v1", "room", room.str(), "media"})
-                        .within(delete_deadline)
-                        .call(options_);
+  http::Call call =
+      get("list the media of a room", {"v1", "room", room.str(), "media"}).within(delete_deadline).call(options_);
   const auto answer = co_await perform(transport_, std::move(call), options_);
   if (!answer) co_return std::unexpected(answer.error());
   std::vector<core::MediaId> media;

@@ -122,9 +122,9 @@ awaitable<Result<std::string>> AdminClient::delete_room(core::RoomId room, Delet
 }
 
 awaitable<Result<std::vector<DeleteStatus>>> AdminClient::delete_status(core::RoomId room) {
-  http::Call call = get("ask how far the deletion of the room " + room.str() + " is",
-                        {"v2", "rooms", room.str(), "delete_status"})
-                        .call(options_);
+  http::Call call =
+      get("ask how far the deletion of the room " + room.str() + " is", {"v2", "rooms", room.str(), "delete_status"})
+          .call(options_);
   const auto answer = co_await perform(transport_, std::move(call), options_);
   std::vector<DeleteStatus> statuses;
   if (!answer && is_absent(answer.error())) co_return statuses;
@@ -135,7 +135,8 @@ awaitable<Result<std::vector<DeleteStatus>>> AdminClient::delete_status(core::Ro
   co_return statuses;
 }
 
-awaitable<Result<std::vector<TaskInfo>>> AdminClient::tasks(std::string resource_id, std::vector<std::string> statuses) {
+awaitable<Result<std::vector<TaskInfo>>> AdminClient::tasks(std::string resource_id,
+                                                            std::vector<std::string> statuses) {
   Ask ask = get("list Synapse's tasks", {"v1", "scheduled_tasks"});
   if (!resource_id.empty()) ask = std::move(ask).query("resource_id", resource_id);
   // Before 1.160 Synapse ignores `status` (it read one `job_status`): the answer is filtered here in any case.

@@ -82,21 +82,24 @@ awaitable<Result<AdminClient::BackgroundUpdates>> AdminClient::background_update
 }
 
 // Failing ones have a failure_ts. Sorted by it they stand together at one end: at the front of the ascending order on
-// PostgreSQL, of the descending one on SQLite, because the two place NULL differently. So: from both ends, until one ends.
+// PostgreSQL, of the descending one on SQLite, because the two place NULL differently. So: from both ends, until one
+// ends.
 awaitable<Result<AdminClient::Destinations>> AdminClient::destinations() {
   const std::string doing = "list the servers of the federation";
   Destinations destinations;
   for (const char* direction : {"f", "b"}) {
     bool more = true;
     for (std::int64_t from = 0; more; from += destinations_per_page) {
-      Ask ask = get(doing, {"v1", "federation", "destinations"}).query("order_by", "failure_ts").query("dir", direction);
+      Ask ask =
+          get(doing, {"v1", "federation", "destinations"}).query("order_by", "failure_ts").query("dir", direction);
       ask = std::move(ask).query("from", std::to_string(from)).query("limit", std::to_string(destinations_per_page));
       http::Call call = std::move(ask).call(options_);
       const auto answer = co_await perform(transport_, std::move(call), options_);
       if (!answer) co_return std::unexpected(answer.error());
       const auto listed = answer->find("destinations");
       const auto total = number_field(*answer, "total");
-      if (!total || listed == answer->end() || !listed->is_array()) co_return misunderstood(doing, "the answer lists none");
+      if (!total || listed == answer->end() || !listed->is_array())
+        co_return misunderstood(doing, "the answer lists none");
       destinations.total = *total;
       const std::int64_t failures = leading_failures(*listed);
       destinations.failing += failures;

@@ -43,8 +43,7 @@ awaitable<Result<void>> AdminClient::set_admin(core::UserId user, bool admin) {
 
 awaitable<Result<std::int64_t>> AdminClient::user_count() {
   // guests=false: anything else is refused under the Matrix Authentication Service.
-  http::Call call =
-      get("count the users", {"v2", "users"}).query("limit", "1").query("guests", "false").call(options_);
+  http::Call call = get("count the users", {"v2", "users"}).query("limit", "1").query("guests", "false").call(options_);
   const auto answer = co_await perform(transport_, std::move(call), options_);
   if (!answer) co_return std::unexpected(answer.error());
   const auto total = number_field(*answer, "total");

@@ -1,4 +1,5 @@
-// The application-service endpoint behind the real server on loopback: rows 1–10 of facts/matrix-protocol.md §6, and tokens.
+// The application-service endpoint behind the real server on loopback: rows 1–10 of facts/matrix-protocol.md §6, and
+// tokens.
 #include "matrix/appservice.hpp"
 
 #include <gmock/gmock.h>
@@ -237,9 +238,11 @@ TEST_F(AppserviceEndpoint, OnlyOneRightTokenInTheHeaderOpens) {
   EXPECT_THAT(raw_put(transactions + "1", right), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(raw_put(transactions + "1", right + right), StartsWith("HTTP/1.1 401"));
   EXPECT_THAT(raw_put(transactions + "1", right + "authorization: Bearer other\r\n"), StartsWith("HTTP/1.1 401"));
-  EXPECT_THAT(raw_put(transactions + "1", std::string("Authorization: Basic ") + token + "\r\n"), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(raw_put(transactions + "1", std::string("Authorization: Basic ") + token + "\r\n"),
+              StartsWith("HTTP/1.1 401"));
   EXPECT_THAT(raw_put(transactions + "1", "Authorization: Bearer \r\n"), StartsWith("HTTP/1.1 401"));
-  EXPECT_THAT(raw_put(transactions + "1", std::string("AUTHORIZATION: bearer ") + token + "\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(raw_put(transactions + "1", std::string("AUTHORIZATION: bearer ") + token + "\r\n"),
+              StartsWith("HTTP/1.1 200"));
   // Without the option the query says nothing, neither right nor wrong.
   EXPECT_THAT(raw_put(transactions + "1?access_token=wrong", right), StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(received_, 0);
@@ -257,7 +260,8 @@ TEST_F(AppserviceEndpoint, TheQueryTokenCountsOnlyByOption) {
   expect_error(ask("PUT", transactions + "1?access_token=wrong", "{}"), 403, "M_FORBIDDEN");  // both must agree
   const std::string twice = transactions + "1?access_token=" + token + "&access_token=" + token;
   EXPECT_THAT(raw_put(twice, ""), StartsWith("HTTP/1.1 401"));
-  EXPECT_THAT(raw_put(transactions + "1?access_token=" + token, "Authorization: Basic x\r\n"), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(raw_put(transactions + "1?access_token=" + token, "Authorization: Basic x\r\n"),
+              StartsWith("HTTP/1.1 401"));
   EXPECT_THAT(raw_put(transactions + "1", right), StartsWith("HTTP/1.1 200"));
 }
 
@@ -283,7 +287,8 @@ TEST_F(AppserviceEndpoint, ThirtyTwoMegabytesWithoutATokenAreNotRead) {
 
 // Row 8
 TEST_F(AppserviceEndpoint, AsksAboutUsersAreAnsweredAtOnce) {
-  for (const char* path : {"users/%40x%3Ahs.test", "rooms/%23x%3Ahs.test", "thirdparty/protocol/irc", "thirdparty/user"}) {
+  for (const char* path :
+       {"users/%40x%3Ahs.test", "rooms/%23x%3Ahs.test", "thirdparty/protocol/irc", "thirdparty/user"}) {
     const auto start = Clock::now();
     expect_error(ask("GET", std::string("/_matrix/app/v1/") + path), 404, "M_NOT_FOUND");
     EXPECT_LT(Clock::now() - start, std::chrono::seconds(1));
@@ -292,10 +297,10 @@ TEST_F(AppserviceEndpoint, AsksAboutUsersAreAnsweredAtOnce) {
 
 // Row 9
 TEST_F(AppserviceEndpoint, OtherPathsAndMethodsAreUnrecognized) {
-  for (const char* path : {"/", "/_matrix/app/v1/", "/_matrix/app/v1/transactions", "/_matrix/app/v1/transactions/",
-                           "/_matrix/app/v1/transactions/1/2", "/_matrix/app/v1/users/", "/_matrix/app/v1/pings",
-                           "/_matrix/app/v2/ping", "/transactions/1", "/_matrix/app/v1/thirdparty/",
-                           "/_matrix/app/unstable/org.matrix.msc3983/keys/claim"}) {
+  for (const char* path :
+       {"/", "/_matrix/app/v1/", "/_matrix/app/v1/transactions", "/_matrix/app/v1/transactions/",
+        "/_matrix/app/v1/transactions/1/2", "/_matrix/app/v1/users/", "/_matrix/app/v1/pings", "/_matrix/app/v2/ping",
+        "/transactions/1", "/_matrix/app/v1/thirdparty/", "/_matrix/app/unstable/org.matrix.msc3983/keys/claim"}) {
     expect_error(ask("PUT", path, "{}"), 404, "M_UNRECOGNIZED");
   }
   expect_error(ask("GET", transactions + "1"), 405, "M_UNRECOGNIZED");

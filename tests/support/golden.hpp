@@ -1,5 +1,5 @@
-// Golden files: a text is compared with the file of that name in tests/golden. STEWARD_REWRITE_GOLDEN=1 writes the files
-// anew; such a run proves nothing and counts as skipped. Needs the definition STEWARD_GOLDEN_DIR.
+// Golden files: a text is compared with the file of that name in tests/golden. STEWARD_REWRITE_GOLDEN=1 writes the
+// files anew; such a run proves nothing and counts as skipped. Needs the definition STEWARD_GOLDEN_DIR.
 #pragma once
 
 #include <gtest/gtest.h>

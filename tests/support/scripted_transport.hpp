@@ -28,7 +28,9 @@ class ScriptedTransport final : public http::Transport {
     response.body = std::move(body);
     script_.emplace_back(std::move(response));
   }
-  void fail(core::Code code) { script_.emplace_back(core::fail(code, "The scripted connection failed", "by the script")); }
+  void fail(core::Code code) {
+    script_.emplace_back(core::fail(code, "The scripted connection failed", "by the script"));
+  }
 
   boost::asio::awaitable<core::Result<http::Response>> send(http::Request request, http::CallOptions options) override {
     requests.push_back(std::move(request));

@@ -1,6 +1,5 @@
-// The client-server API on a scripted transport: what is asked, how answers are read, what is tried again and what never.
-#include "matrix/client.hpp"
-
+// The client-server API on a scripted transport: what is asked, how answers are read, what is tried again and what
+// never.
 #include <gmock/gmock.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -11,6 +10,7 @@
 
 #include "../support/run.hpp"
 #include "../support/scripted_transport.hpp"
+#include "matrix/client.hpp"
 
 namespace steward::matrix {
 namespace {
@@ -157,7 +157,8 @@ TEST_F(MatrixClient, RoomCalls) {
 }
 
 TEST_F(MatrixClient, ReadsAndWritesState) {
-  transport_.answer(200, R"([{"type":"m.room.name","state_key":"","content":{"name":"x"},"event_id":"$1","sender":"@a:hs.test"},
+  transport_.answer(
+      200, R"([{"type":"m.room.name","state_key":"","content":{"name":"x"},"event_id":"$1","sender":"@a:hs.test"},
     {"type":"broken"},null])");
   const auto state = run(client_.state(room));
   ASSERT_TRUE(state);
@@ -187,7 +188,8 @@ TEST_F(MatrixClient, AliasesAndTags) {
   EXPECT_FALSE(run(client_.resolve_alias(core::RoomAlias("#x:hs.test"))));
   transport_.answer(200, "{}");
   EXPECT_TRUE(run(client_.put_tag(room, "u.steward")));
-  expect_request("PUT", "/_matrix/client/v3/user/%40steward%3Ahs.test/rooms/%21a%2Fb%3Ahs.test/tags/u.steward" + as_the_bot);
+  expect_request("PUT",
+                 "/_matrix/client/v3/user/%40steward%3Ahs.test/rooms/%21a%2Fb%3Ahs.test/tags/u.steward" + as_the_bot);
   transport_.answer(200, R"({"tags":{"u.steward":{},"m.favourite":{}}})");
   EXPECT_THAT(*run(client_.tags(room)), ElementsAre("m.favourite", "u.steward"));
 }
@@ -204,7 +206,8 @@ TEST_F(MatrixClient, ReadsEventsAndHistory) {
   ASSERT_TRUE(page);
   EXPECT_EQ(page->events.size(), 1U);
   EXPECT_EQ(page->end, "t2");
-  expect_request("GET", "/_matrix/client/v3/rooms/%21a%2Fb%3Ahs.test/messages?dir=b&limit=50&from=t1&" + as_the_bot.substr(1));
+  expect_request("GET",
+                 "/_matrix/client/v3/rooms/%21a%2Fb%3Ahs.test/messages?dir=b&limit=50&from=t1&" + as_the_bot.substr(1));
   transport_.answer(200, R"({"chunk":[]})");
   EXPECT_THAT(run(client_.messages_backward(room, "", 1))->end, IsEmpty());
 }

@@ -1,10 +1,10 @@
 // Events out of JSON: what Synapse sends, and what hostile or broken peers may get into it.
-#include "matrix/event.hpp"
-
 #include <gmock/gmock.h>
 #include <rapidcheck/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "matrix/event.hpp"
 
 namespace steward::matrix {
 namespace {
@@ -66,10 +66,8 @@ TEST(MatrixEvent, ReadsAMessage) {
 
 TEST(MatrixEvent, ReadsRelationsAndMentions) {
   json source = message_event();
-  source["content"]["m.relates_to"] = {{"rel_type", "m.thread"},
-                                       {"event_id", "$root"},
-                                       {"key", "✅"},
-                                       {"m.in_reply_to", {{"event_id", "$reply"}}}};
+  source["content"]["m.relates_to"] = {
+      {"rel_type", "m.thread"}, {"event_id", "$root"}, {"key", "✅"}, {"m.in_reply_to", {{"event_id", "$reply"}}}};
   source["content"]["m.mentions"] = {{"user_ids", {"@steward:t.local", 7, "nonsense", "@bob:t.local"}}};
   source["content"]["m.new_content"] = json::object();
   source["unsigned"]["transaction_id"] = "st1";
@@ -90,7 +88,8 @@ TEST(MatrixEvent, ReadsStateOnlyFromStateEvents) {
   EXPECT_EQ(parsed(state_event("m.room.join_rules", {{"join_rule", "invite"}})).join_rule, "invite");
   EXPECT_EQ(parsed(state_event("m.room.encryption", {{"algorithm", "m.megolm.v1.aes-sha2"}})).encryption_algorithm,
             "m.megolm.v1.aes-sha2");
-  EXPECT_EQ(parsed(state_event("m.room.history_visibility", {{"history_visibility", "shared"}})).history_visibility, "shared");
+  EXPECT_EQ(parsed(state_event("m.room.history_visibility", {{"history_visibility", "shared"}})).history_visibility,
+            "shared");
   EXPECT_EQ(parsed(state_event("m.room.tombstone", {{"replacement_room", "!new"}})).replacement_room, "!new");
 
   // The same content sent as a message, which any member may do, is no state.
@@ -198,9 +197,9 @@ TEST_P(BrokenEvent, IsRefusedAndDoesNotStopTheOthers) {
 INSTANTIATE_TEST_SUITE_P(Fields, BrokenEvent,
                          testing::Values(R"({"event_id":null})", R"({"event_id":7})", R"({"event_id":"no sigil"})",
                                          R"({"room_id":null})", R"({"room_id":["!a"]})", R"({"sender":null})",
-                                         R"({"sender":"alice"})", R"({"sender":{}})", R"({"type":null})", R"({"type":""})",
-                                         R"({"type":false})", R"({"content":null})", R"({"content":"text"})",
-                                         R"({"content":[1]})", R"({"state_key":7})"));
+                                         R"({"sender":"alice"})", R"({"sender":{}})", R"({"type":null})",
+                                         R"({"type":""})", R"({"type":false})", R"({"content":null})",
+                                         R"({"content":"text"})", R"({"content":[1]})", R"({"state_key":7})"));
 
 TEST(MatrixTransaction, CountsWhatIsNoEventAtAll) {
   const auto batch = parse_transaction(
@@ -220,7 +219,8 @@ TEST(MatrixTransaction, ContentNullIsBroken) {
 }
 
 TEST(MatrixTransaction, WrongTypesInsideTheContentAreOnlyAbsent) {
-  for (const json& wrong : {json(7), json(nullptr), json::array({1}), json::object({{"a", 1}}), json(true), json(1.5)}) {
+  for (const json& wrong :
+       {json(7), json(nullptr), json::array({1}), json::object({{"a", 1}}), json(true), json(1.5)}) {
     json source = message_event();
     for (const char* key : {"body", "msgtype", "formatted_body", "m.relates_to", "m.mentions", "membership",
                             "org.matrix.msc4391.command"}) {
@@ -257,7 +257,8 @@ TEST(MatrixTransaction, RefusesWhatIsNotAJsonObject) {
 TEST(MatrixTransaction, OneBrokenByteDoesNotCostTheOthers) {
   json marked = message_event();
   marked["content"]["body"] = "MARK";
-  for (const char* bytes : {"\xFF\xFE", "\xC3", "\xED\xA0\x80", R"(\ud800)", R"(\udc00x)", R"(\ud800\u0041)", R"(\\\ud800)"}) {
+  for (const char* bytes :
+       {"\xFF\xFE", "\xC3", "\xED\xA0\x80", R"(\ud800)", R"(\udc00x)", R"(\ud800\u0041)", R"(\\\ud800)"}) {
     std::string text = marked.dump();
     text.replace(text.find("MARK"), 4, bytes);
     const auto batch = parse_transaction(transaction({text, message_event().dump()}));
@@ -272,7 +273,9 @@ TEST(MatrixTransaction, KeepsPairedSurrogatesAndEscapedBackslashes) {
   json marked = message_event();
   marked["content"]["body"] = "MARK";
   std::string text = marked.dump();
-  text.replace(text.find("MARK"), 4, "\xFF" R"(\ud83d\ude00 \\ud800)");
+  text.replace(text.find("MARK"), 4,
+               "\xFF"
+               R"(\ud83d\ude00 \\ud800)");
   const auto batch = parse_transaction(transaction({text}));
   ASSERT_TRUE(batch);
   EXPECT_EQ(batch->events.front().body, "\uFFFD😀 \\ud800");

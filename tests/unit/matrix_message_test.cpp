@@ -1,11 +1,10 @@
 // Messages: what plain and HTML bodies say, that phones lose nothing of it, and that hostile names stay text.
-#include "matrix/message.hpp"
-
 #include <gmock/gmock.h>
 #include <rapidcheck/gtest.h>
 
 #include "../support/golden.hpp"
 #include "core/text.hpp"
+#include "matrix/message.hpp"
 #include "matrix_phones.hpp"
 
 namespace steward::matrix {
@@ -20,7 +19,8 @@ Message card() {
   message.title("Plan 41: delete 3 rooms");
   message.paragraph("Nobody of this server is in them any more.");
   message.lines({"Rooms: 3", "Rows: about 1 204 331", "no label here", "Newest event: 3 Mar 2026"});
-  message.entry({bold("1 · Old project"), plain(" — 12.3 GB")}, Text{plain("341 members, "), code("!OGEh…mPw"), plain(" · r1")});
+  message.entry({bold("1 · Old project"), plain(" — 12.3 GB")},
+                Text{plain("341 members, "), code("!OGEh…mPw"), plain(" · r1")});
   message.entry({bold("2 · "), link("Manual", "https://example.org/a?b=1&c=\"2\"")});
   message.entry("3 · nothing more");
   message.preformatted("event_json     1 204 331\nevents           204 331\n");
@@ -67,8 +67,10 @@ TEST(MatrixMessage, PreformattedKeepsItsLinesAndColumns) {
 TEST(MatrixMessage, PillsLinkToThePersonAndNothingElse) {
   Message message;
   message.paragraph({pill(core::UserId("@a\"/?#<b>:hs.test:8448"))});
-  EXPECT_EQ(message.html_body(),
-            "<p><a href=\"https://matrix.to/#/@a%22%2F%3F%23%3Cb%3E:hs.test:8448\">@a&quot;/?#&lt;b&gt;:hs.test:8448</a></p>");
+  EXPECT_EQ(
+      message.html_body(),
+      "<p><a "
+      "href=\"https://matrix.to/#/@a%22%2F%3F%23%3Cb%3E:hs.test:8448\">@a&quot;/?#&lt;b&gt;:hs.test:8448</a></p>");
   EXPECT_EQ(message.plain_body(), "@a\"/?#<b>:hs.test:8448");
 }
 
@@ -86,7 +88,8 @@ class HostileName : public testing::TestWithParam<const char*> {};
 TEST_P(HostileName, StaysTextEverywhere) {
   const std::string name = GetParam();
   Message message;
-  message.title(name).paragraph(name).entry({bold(name), plain(name)}, Text{code(name), link(name, "https://a/" + name)});
+  message.title(name).paragraph(name).entry({bold(name), plain(name)},
+                                            Text{code(name), link(name, "https://a/" + name)});
   message.preformatted(name).lines({"Name: " + name});
   const std::string html = message.html_body();
   EXPECT_EQ(phone::first_problem(html), "") << html;
@@ -113,8 +116,9 @@ TEST(MatrixMessage, JoinersOfEmojiAndScriptsStay) {
 TEST(MatrixMessage, PhonesLoseNothing) {
   const std::string html = card().html_body();
   EXPECT_EQ(phone::first_problem(html), "");
-  const std::vector<std::string> words = {"Plan 41", "Nobody",  "Rooms",    "1 204 331",      "Old project", "341 members",
-                                          "!OGEh…mPw", "Manual", "nothing more", "event_json", "@alice:hs.test", "yes 41 3"};
+  const std::vector<std::string> words = {"Plan 41",      "Nobody",      "Rooms",          "1 204 331",
+                                          "Old project",  "341 members", "!OGEh…mPw",      "Manual",
+                                          "nothing more", "event_json",  "@alice:hs.test", "yes 41 3"};
   for (const std::string& word : words) {
     EXPECT_THAT(phone::element_x_android(html), HasSubstr(word));
     EXPECT_THAT(phone::element_x_ios(html), HasSubstr(word));

@@ -1,6 +1,7 @@
-// Copies of the allow-lists of two phone clients (facts/matrix-protocol.md §3.3), to see what our HTML looks like there.
-// Element X Android: Jsoup safelist, unknown tags are dropped and their text kept, glued together. Element X iOS: a switch
-// over tags in AttributedStringBuilderV2, unknown tags lose their text when they are <span>, else their breaks.
+// Copies of the allow-lists of two phone clients (facts/matrix-protocol.md §3.3), to see what our HTML looks like
+// there. Element X Android: Jsoup safelist, unknown tags are dropped and their text kept, glued together. Element X
+// iOS: a switch over tags in AttributedStringBuilderV2, unknown tags lose their text when they are <span>, else their
+// breaks.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +12,8 @@
 
 namespace steward::matrix::phone {
 
-inline constexpr std::array<std::string_view, 15> kept_tags = {"a",  "b",  "strong", "i",   "em",         "u", "del", "code",
-                                                               "ul", "ol", "li",     "pre", "blockquote", "p", "br"};
+inline constexpr std::array<std::string_view, 15> kept_tags = {
+    "a", "b", "strong", "i", "em", "u", "del", "code", "ul", "ol", "li", "pre", "blockquote", "p", "br"};
 
 inline bool is_kept(std::string_view tag) {
   return std::find(kept_tags.begin(), kept_tags.end(), tag) != kept_tags.end();
@@ -95,15 +96,15 @@ inline bool is_safe_link(std::string_view attributes) {
 inline bool is_escaped(std::string_view text) {
   for (std::size_t at = 0; (at = text.find('&', at)) != std::string_view::npos; ++at) {
     const std::string_view rest = text.substr(at);
-    const bool entity = rest.starts_with("&lt;") || rest.starts_with("&gt;") || rest.starts_with("&quot;") ||
-                        rest.starts_with("&amp;");
+    const bool entity =
+        rest.starts_with("&lt;") || rest.starts_with("&gt;") || rest.starts_with("&quot;") || rest.starts_with("&amp;");
     if (!entity) return false;
   }
   return text.find('>') == std::string_view::npos && text.find('"') == std::string_view::npos;
 }
 
-// "" when every tag is kept by both phones, without attributes but a followable href, properly nested and closed, and all
-// text escaped; else the first finding.
+// "" when every tag is kept by both phones, without attributes but a followable href, properly nested and closed, and
+// all text escaped; else the first finding.
 inline std::string first_problem(std::string_view html) {
   std::vector<std::string> open;
   for (const Piece& piece : split_html(html)) {

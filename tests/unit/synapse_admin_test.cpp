@@ -1,12 +1,11 @@
 // The admin API on a scripted transport: paths, bodies, answers, and the traps of facts/synapse-admin-api.md §6.
-#include "synapse/admin_client.hpp"
-
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
 #include "../support/run.hpp"
 #include "../support/scripted_transport.hpp"
+#include "synapse/admin_client.hpp"
 
 namespace steward::synapse {
 namespace {
@@ -77,7 +76,8 @@ TEST_F(SynapseAdmin, NamesTheThreeWaysToTheRight) {
   const auto refused = run(admin_.check_rights());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::not_allowed);
-  for (const char* way : {"PUT /_synapse/admin/v1/users/", "registration_shared_secret", "UPDATE users SET admin = 1", "admin_token"}) {
+  for (const char* way :
+       {"PUT /_synapse/admin/v1/users/", "registration_shared_secret", "UPDATE users SET admin = 1", "admin_token"}) {
     EXPECT_THAT(refused.error().next, HasSubstr(way));
   }
   AdminClient with_own_token(main_, media_, options(true));
@@ -125,7 +125,7 @@ TEST_F(SynapseAdmin, PurgesRemoteMediaInOneLongCall) {
   EXPECT_GE(media_.deadlines.back(), std::chrono::hours(2));
   media_.fail(Code::timeout);
   EXPECT_EQ(run(admin_.purge_remote_media(1795419459653)).error().code, Code::timeout);
-  EXPECT_EQ(media_.requests.size(), 2U);  // never repeated blindly
+  EXPECT_EQ(media_.requests.size(), 2U);                                                // never repeated blindly
   EXPECT_EQ(run(admin_.purge_remote_media(1795419459)).error().code, Code::bad_input);  // seconds
   EXPECT_EQ(media_.requests.size(), 2U);
 }
@@ -161,7 +161,8 @@ TEST_F(SynapseAdmin, ListsRooms) {
   EXPECT_EQ(page->rooms[0].tombstoned, std::nullopt);
   EXPECT_TRUE(page->rooms[1].is_public);
   EXPECT_EQ(page->rooms[1].joined_members, 0);
-  expect_request(main_, "GET", "/_synapse/admin/v1/rooms?from=0&limit=100&order_by=joined_members&dir=b&empty_rooms=true");
+  expect_request(main_, "GET",
+                 "/_synapse/admin/v1/rooms?from=0&limit=100&order_by=joined_members&dir=b&empty_rooms=true");
 }
 
 TEST_F(SynapseAdmin, NeverCombinesASearchWithAFilter) {
@@ -176,7 +177,8 @@ TEST_F(SynapseAdmin, NeverCombinesASearchWithAFilter) {
 }
 
 TEST_F(SynapseAdmin, LooksAtARoom) {
-  main_.answer(200, R"({"room_id":"!a/b:hs.test","name":"N","forgotten":false,"tombstoned":true,"joined_local_members":2})");
+  main_.answer(200,
+               R"({"room_id":"!a/b:hs.test","name":"N","forgotten":false,"tombstoned":true,"joined_local_members":2})");
   const auto info = run(admin_.room(room));
   ASSERT_TRUE(info);
   EXPECT_EQ(info->room_id, room);
@@ -245,7 +247,8 @@ TEST_F(SynapseAdmin, FiltersTasksItselfForOlderServers) {
 
 TEST_F(SynapseAdmin, LooksAtAUser) {
   const core::UserId alice("@alice:hs.test");
-  main_.answer(200, R"({"name":"@alice:hs.test","displayname":null,"admin":1,"deactivated":0,"locked":false,"suspended":true,
+  main_.answer(200,
+               R"({"name":"@alice:hs.test","displayname":null,"admin":1,"deactivated":0,"locked":false,"suspended":true,
     "is_guest":0,"shadow_banned":false,"appservice_id":null})");
   const auto user = run(admin_.user(alice));
   ASSERT_TRUE(user);
@@ -295,7 +298,8 @@ TEST_F(SynapseAdmin, CountsFailingServersWhereverNullIsSorted) {
   main_.answer(200, destinations(500, 0, 0, 700));
   main_.answer(200, destinations(2, 198, 0, 700));
   EXPECT_EQ(run(admin_.destinations())->failing, 502);
-  expect_request(main_, "GET", "/_synapse/admin/v1/federation/destinations?order_by=failure_ts&dir=f&from=500&limit=500");
+  expect_request(main_, "GET",
+                 "/_synapse/admin/v1/federation/destinations?order_by=failure_ts&dir=f&from=500&limit=500");
   main_.answer(200, destinations(0, 0, 0, 0));
   main_.answer(200, destinations(0, 0, 0, 0));
   EXPECT_EQ(run(admin_.destinations())->failing, 0);
