@@ -185,6 +185,9 @@ std::string render_head(const Target& target, const std::string& user_agent, con
   };
   add("Host", target.host_header);
   add("User-Agent", user_agent);
+  // A unix socket has no address: Synapse answers 500 where it wants the client's, unless a proxy names one (probed on
+  // 1.163: /register, and any call when the registration holds an ip_range_whitelist).
+  if (!target.unix_path.empty()) add("X-Forwarded-For", "127.0.0.1");
   for (const auto& [name, value] : request.headers) add(name, value);
   if (!request.body.empty() && !request.content_type.empty()) add("Content-Type", request.content_type);
   if (has_body_headers(request)) add("Content-Length", std::to_string(request.body.size()));
