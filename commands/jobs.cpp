@@ -307,7 +307,8 @@ Command freeze() {
   command.spec.group = Group::general;
   command.spec.summary = "Stop jobs, schedules and confirmations at once";
   command.spec.level = Level::reversible;
-  command.spec.role = Role::reader;  // any role may stop
+  command.spec.role = Role::reader;
+  command.spec.any_role = true;  // anybody who may command at all may stop everything
   command.spec.personal_data = false;
   command.spec.safe_while_running = "yes";
   command.spec.control = true;

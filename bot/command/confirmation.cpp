@@ -62,7 +62,7 @@ Verdict judge_word(const Say& say, const Waiting& plan) {
   if (say.way == Say::Way::numbered && !say.word.empty() && comparable(say.word) == comparable(plan.word)) {
     return {Verdict::Kind::confirm, {}};
   }
-  const std::string wrong = say.word.empty() ? "" : fmt::format("{} is not the word of plan {}. ", core::echo_word(say.word), plan.number);
+  const std::string wrong = say.word.empty() ? "" : fmt::format("{} is not the word of plan {}. ", echo(say.word), plan.number);
   return explain(fmt::format("{}Plan {} deletes for good or concerns the whole server. To confirm it, type {}", wrong, plan.number,
                              words_to_type(plan)));
 }

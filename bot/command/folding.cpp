@@ -72,6 +72,35 @@ bool is_direction_override(char32_t c) { return (c >= 0x202a && c <= 0x202e) || 
 
 std::string code_point_name(char32_t c) { return fmt::format("U+{:04X}", static_cast<std::uint32_t>(c)); }
 
+std::string masked(std::string_view text) {
+  constexpr std::string_view borders = "=:,;\"'()<>[]{}|&?";
+  constexpr std::string_view sigils = "!@#$";
+  std::string out;
+  for (const std::string& word : core::split(text, ' ')) {
+    if (core::looks_secret(word)) {
+      out += "***";
+    } else if (word.starts_with("mxc://") || (!word.empty() && sigils.find(word.front()) != std::string_view::npos)) {
+      out += word;
+    } else {
+      std::string_view rest = word;
+      while (!rest.empty()) {
+        const auto end = std::min(rest.find_first_of(borders), rest.size());
+        out += core::looks_secret(rest.substr(0, end)) ? "***" : rest.substr(0, end);
+        if (end < rest.size()) out += rest[end];
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+    }
+    out += ' ';
+  }
+  out.pop_back();  // split always gives at least one word
+  return out;
+}
+
+std::string echo(std::string_view text) {
+  const std::string safe = masked(text);
+  return core::trim(safe).empty() ? "''" : '\'' + core::clean_name(safe) + '\'';
+}
+
 std::string fold_name(std::string_view name) {
   std::string folded;
   for (const char32_t c : core::to_code_points(name)) {

@@ -15,8 +15,7 @@ namespace {
 constexpr std::size_t most_columns = 34;  // of a preformatted line on a phone
 
 std::string shown_word(const Word& word) {
-  if (core::looks_secret(word.text)) return "***";
-  const std::string cut = core::clean_name(word.text, 18);
+  const std::string cut = core::clean_name(masked(word.text), 18);
   return word.quoted ? '"' + cut + '"' : cut;
 }
 
@@ -88,7 +87,7 @@ class Reader {
       const auto words = tokenize(lines[line]);
       if (!words) return words.error();
       std::size_t first = !words->empty() && (words->front().text == "-" || words->front().text == "*") ? 1 : 0;
-      if (words->size() != first + 1) return bad(fmt::format("Line {} of the list is not one word", line + 1), core::echo_word(lines[line]), "Write one target per line.");
+      if (words->size() != first + 1) return bad(fmt::format("Line {} of the list is not one word", line + 1), echo(lines[line]), "Write one target per line.");
       auto value = read_value(*place->argument, (*words)[first].text, (*words)[first].quoted, surroundings_);
       if (!value) return bad(fmt::format("Line {} of the list: {}", line + 1, value.error().what), value.error().why, value.error().next);
       add(*place, std::move(*value));
@@ -175,7 +174,7 @@ class Reader {
     if (found == nullptr) {
       std::string next = nearest_flag(spec_, text);
       if (next.empty()) next = known_flags(spec_);
-      return wrong(at, fmt::format("{} is not a flag of !{}", core::echo_word(text), spec_.name), "nothing was run", std::move(next));
+      return wrong(at, fmt::format("{} is not a flag of !{}", echo(text), spec_.name), "nothing was run", std::move(next));
     }
     if (auto problem = conflict(*found, at)) return problem;
     if (found->argument->kind == Argument::Kind::flag) {
@@ -248,7 +247,7 @@ class Reader {
     taken = 1;
     std::string text = word.text;
     if (argument.type != Type::text && !word.quoted && text.find(',') != std::string::npos) {
-      return core::fail(core::Code::bad_input, fmt::format("{} holds a comma", core::echo_word(text)), "commas do not separate here",
+      return core::fail(core::Code::bad_input, fmt::format("{} holds a comma", echo(text)), "commas do not separate here",
                         argument.repeated ? "Separate with spaces, or put the list into a code block." : "Give one value.");
     }
     if (at_ + 1 < words_.size() && !words_[at_ + 1].quoted && is_unit_of(argument, text, words_[at_ + 1].text)) {
@@ -262,7 +261,7 @@ class Reader {
     const Word& word = words_[at_];
     std::optional<core::Error> first_problem;
     if (hides_flag(word) && !takes_choice(word)) {
-      return wrong(at_, fmt::format("{} looks like a flag without its dashes", core::echo_word(word.text)), "nothing was run",
+      return wrong(at_, fmt::format("{} looks like a flag without its dashes", echo(word.text)), "nothing was run",
                    nearest_flag(spec_, word.text.substr(word.text.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))) +
                        " If it is a text or a name, put it into quotes.");
     }
@@ -289,7 +288,7 @@ class Reader {
     }
     const std::string near = nearest_flag(spec_, word.text);
     if (!first_problem) {
-      return wrong(at_, fmt::format("{} is one word too many", core::echo_word(word.text)), "nothing was run", near.empty() ? usage_hint() : near);
+      return wrong(at_, fmt::format("{} is one word too many", echo(word.text)), "nothing was run", near.empty() ? usage_hint() : near);
     }
     return wrong(at_, first_problem->what, first_problem->why, near.empty() ? first_problem->next : near);
   }
@@ -338,9 +337,9 @@ class Reader {
       const std::string& shown = found.shown[index];
       line += ' ';
       // A quoted value of a repeated option is not split at its commas.
-      if (core::looks_secret(shown)) line += "***";
-      else if (argument.type == Type::command) line += shown;
-      else line += quote(shown, argument.repeated && shown.find(',') != std::string::npos);
+      const std::string safe = masked(shown);
+      if (argument.type == Type::command || safe == "***") line += safe;
+      else line += quote(safe, argument.repeated && shown.find(',') != std::string::npos);
     }
     return line;
   }

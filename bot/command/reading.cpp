@@ -186,7 +186,7 @@ core::Error more_lines(std::string_view line) {
     return {core::Code::bad_input, "One message, one command", "there is a second command under the first; nothing was run",
             "Send each command as a message of its own.", {}};
   }
-  return {core::Code::bad_input, "The command is its first line only", fmt::format("{} stands under it; nothing was run", core::echo_word(line)),
+  return {core::Code::bad_input, "The command is its first line only", fmt::format("{} stands under it; nothing was run", echo(line)),
           "Put the whole command into one line, and a list into a code block (``` before and after it).", {}};
 }
 

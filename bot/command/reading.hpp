@@ -24,6 +24,11 @@ bool is_strange_dash(char32_t c);
 bool is_direction_override(char32_t c);
 std::string code_point_name(char32_t c);  // "U+2E3A"
 
+// The text with every part that looks like a secret as "***": whole words ("password=x") and what stands behind "=", ":", quotes.
+std::string masked(std::string_view text);
+// What a person typed as an error repeats it: masked, cleaned, cut, in quotes.
+std::string echo(std::string_view text);
+
 // The command word or the name of a flag: lower case, underscores and known dashes as "-".
 std::string fold_name(std::string_view name);
 

@@ -67,7 +67,7 @@ Outcome parse_structured(std::string_view json, const std::vector<const Spec*>& 
   if (understood != arguments.size()) {
     std::vector<std::string> unknown;
     for (const auto& [key, value] : arguments.items())
-      if (find_argument(*match.spec, fold_name(key)) == nullptr) unknown.push_back(core::echo_word(key));
+      if (find_argument(*match.spec, fold_name(key)) == nullptr) unknown.push_back(echo(key));
     return bad(fmt::format("!{} has no argument {}", match.spec->name, core::join(unknown, ", ")), "nothing was run");
   }
   return parse(typed, specs, server_name, time_zone);

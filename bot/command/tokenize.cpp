@@ -47,7 +47,7 @@ class Splitter {
       text += points_[at_++];
     }
     if (at_ >= points_.size()) {
-      return core::Error{core::Code::bad_input, "A quote is not closed", fmt::format("it starts before {}", core::echo_word(core::from_code_points(text))),
+      return core::Error{core::Code::bad_input, "A quote is not closed", fmt::format("it starts before {}", echo(core::from_code_points(text))),
                          "Close it, or leave it out where the value has no spaces.", {}};
     }
     ++at_;

@@ -23,7 +23,7 @@ bool all_digits(std::string_view text) { return !text.empty() && std::all_of(tex
 Outcome same(std::string_view word) { return Value{std::string(word), std::string(word)}; }
 
 std::unexpected<core::Error> refuse(std::string_view word, const Argument& argument, std::string why = {}) {
-  return core::fail(core::Code::bad_input, fmt::format("{} is not {}", core::echo_word(word), expectation(argument)), std::move(why));
+  return core::fail(core::Code::bad_input, fmt::format("{} is not {}", echo(word), expectation(argument)), std::move(why));
 }
 
 // "r3" of the list last shown, "u2", "m5".
@@ -42,7 +42,7 @@ Outcome read_age(const Argument& argument, std::string_view word) {
     return core::fail(age.error());
   }
   if (argument.minimum && *age < *argument.minimum) {
-    return core::fail(core::Code::bad_input, fmt::format("{} is too short for <{}>", core::echo_word(word), argument.name),
+    return core::fail(core::Code::bad_input, fmt::format("{} is too short for <{}>", echo(word), argument.name),
                       fmt::format("it is {}, and the least is {}; m means minutes, months are mo", core::format_age(*age), core::format_age(*argument.minimum)),
                       days_only ? readings : "");
   }
@@ -141,7 +141,7 @@ Outcome read_choice(const Argument& argument, std::string_view word) {
   const std::string choice = fold_name(word);
   if (std::find(argument.choices.begin(), argument.choices.end(), choice) != argument.choices.end()) return same(choice);
   const auto near = core::nearest(choice, argument.choices);
-  return core::fail(core::Code::bad_input, fmt::format("{} is no choice of {}", core::echo_word(word), argument.name),
+  return core::fail(core::Code::bad_input, fmt::format("{} is no choice of {}", echo(word), argument.name),
                     "the choices are " + core::join(argument.choices, ", "), near ? fmt::format("Did you mean `{}`?", *near) : "");
 }
 
@@ -160,6 +160,9 @@ Outcome read_handle(const Argument& argument, std::string_view word) {
 }  // namespace
 
 core::Result<Value> read_value(const Argument& argument, std::string_view word, bool quoted, const Surroundings& surroundings) {
+  // Errors of core repeat the word; a token pasted into the wrong place never gets that far.
+  const bool any_text = argument.type == Type::word || argument.type == Type::text || argument.type == Type::command;
+  if (!any_text && argument.type != Type::media && !read_link(word) && masked(word) != word) return refuse(word, argument);
   switch (argument.type) {
     case Type::flag: return refuse(word, argument);
     case Type::word:
