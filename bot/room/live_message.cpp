@@ -78,6 +78,7 @@ asio::awaitable<void> LiveMessage::show(matrix::Message message, bool now) {
     }
     now = true;  // posted before a restart: what it shows is out of date
   }
+  if (!state->pending && message.plain_body() == state->shown) co_return;
   state->pending = std::move(message);
   state->urgent = state->urgent || now;
   state->wake();
