@@ -103,8 +103,9 @@ awaitable<void> Dispatcher::tell_recovered(std::vector<db::JobRow> resumed, bool
     envelope.notice = false;
     envelope.mentions = state.services.options->admins;
     auto last = co_await state.services.stores->jobs.last_number();
-    co_await state.room.say(fmt::format("restored:{}:{}", last ? *last : 0, core::to_unix_ms(std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now()))),
-                            std::move(message), std::move(envelope));
+    const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    std::string cause = fmt::format("restored:{}:{}", last.value_or(0), core::to_unix_ms(now));
+    co_await state.room.say(std::move(cause), std::move(message), std::move(envelope));
     co_return;
   }
   for (db::JobRow& job : resumed)

@@ -94,9 +94,10 @@ awaitable<core::Result<void>> Progress::act_on(db::ItemRow item, const Act& act)
   if (!finished) co_return core::fail(finished.error());
   if (outcome.state == ItemOutcome::State::given_back) co_return core::Result<void>();
   ++finished_;
-  const std::string ending = outcome.notice.empty() ? outcome.text : outcome.notice;
-  co_await notice(fmt::format("{}/{} {}: {}", finished_, total_, label,
-                              ending.empty() ? std::string(journal_word(outcome.state)) : ending));
+  std::string ending = outcome.notice.empty() ? outcome.text : outcome.notice;
+  if (ending.empty()) ending = journal_word(outcome.state);
+  std::string line = fmt::format("{}/{} {}: {}", finished_, total_, label, ending);
+  co_await notice(std::move(line));
   co_return core::Result<void>();
 }
 

@@ -12,6 +12,7 @@ AFTER_PARAMETERS = re.compile(r"\)\s*(?:(?:mutable|noexcept|const|override|final
 LAMBDA_BARE = re.compile(r"\]\s*(?:(?:mutable|noexcept)\s*)*(?:->\s*[\w:<>,\s*&]+?\s*)?$")
 NAMED_BLOCK = re.compile(r"\b(?:namespace|struct|class|union|enum|extern)\b[^;{}()=]*$")
 BLOCK_WORD = re.compile(r"(?:\b(?:else|do|try)|[;{}:]|^)\s*$")
+LITERAL_BRANCHES = re.compile(r'\?\s*"\s*"\s*:\s*"\s*"(?!\s*\?)')  # both branches literals: no temporary to destroy
 OPEN, CLOSE = "([{", ")]}"
 
 
@@ -157,7 +158,6 @@ def check(source):
 def _problems(code, start, end, awaits):
     problems = []
     position = start
-    quiet_until = -1  # a group without co_await may hold a `?:` of its own
     while position < end:
         character = code.text[position]
         if character == "[" and code._is_lambda(position):
@@ -172,10 +172,9 @@ def _problems(code, start, end, awaits):
                 continue
             if code.kinds[position] == "init":
                 problems.append("braces beside co_await")
-        if character == "(" and "co_await" not in code.text[position : code.partner.get(position, end)]:
-            quiet_until = max(quiet_until, code.partner.get(position, end))
-        if character == "?" and position > quiet_until:
-            problems.append("co_await in a conditional operator")
+        # Also in an argument: `f(co ? std::string(a) : b)` made a temporary that g++ 12 destroyed twice (seen in jobs/progress).
+        if character == "?" and not LITERAL_BRANCHES.match(code.text, position):
+            problems.append("co_await beside a conditional operator")
         position += 1
     if code.text[max(0, start - 1)] == "(" and code.is_control(start - 1) and CONTROL.search(code.before(start - 1, 60)).group().startswith("for"):
         if re.search(r"[^:]:[^:]", code.text[start:awaits]):

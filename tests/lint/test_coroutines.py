@@ -15,6 +15,7 @@ BAD = {
     "empty aggregate": "const auto r = co_await client.call(Request{});",
     "awaited inside braces": "Pair p{co_await left(), 1};",
     "conditional": "auto x = ready ? co_await a() : b();",
+    "conditional of temporaries": "co_await say(text(ending.empty() ? std::string(word) : ending));",
     "condition": "auto x = co_await a() ? 1 : 2;",
     "range-for": "for (auto& row : co_await rows()) use(row);",
     "catch": "try { f(); } catch (const std::exception& error) { co_await say(error); }",

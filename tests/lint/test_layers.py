@@ -30,8 +30,9 @@ ALLOWED = {
 LIBRARIES = {
     "pqxx": lambda path: layer(path) == "db" and path.suffix == ".cpp",
     "boost/beast": lambda path: layer(path) == "http" and path.suffix == ".cpp" or layer(path) == "",
-    "nlohmann/json.hpp": lambda path: path.suffix == ".cpp"
-    and layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command", ""},
+    "nlohmann/json.hpp": lambda path: layer(path) == ""
+    or path.suffix == ".cpp"
+    and layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command"},
     "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) == "app" and path.suffix == ".cpp",
     "spdlog": lambda path: name(path) == "bot/core/log.cpp",
     "CLI/": lambda path: layer(path) == "main",
