@@ -12,6 +12,10 @@ std::vector<command::Command> all_commands() {
       // General
       freeze(),
       thaw(),
+      // Rooms
+      clean_rooms(),
+      list_rooms(),
+      room(),
       // Jobs
       jobs(),
       job(),

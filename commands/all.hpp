@@ -17,6 +17,11 @@ std::string_view manual(std::string_view name);
 command::Command freeze();
 command::Command thaw();
 
+// Rooms
+command::Command clean_rooms();
+command::Command list_rooms();
+command::Command room();
+
 // Jobs
 command::Command jobs();
 command::Command job();

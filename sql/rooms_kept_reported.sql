@@ -1,0 +1,7 @@
+-- purpose: rooms with a reported event
+-- locks: ACCESS SHARE on event_reports
+-- safe while Synapse runs: yes
+-- schema: 84-94
+-- :'rooms' NULL: all rooms; the first parameter, so that the reasons can be joined into one statement for one room.
+SELECT DISTINCT q.room_id FROM event_reports q
+WHERE (:'rooms'::text[] IS NULL OR q.room_id = ANY (:'rooms'::text[]));
