@@ -1,6 +1,8 @@
 """Fixtures: one PostgreSQL and one prepared homeserver per run, one world (Synapse, bot, admins) per module or per test."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from support.process import ROOT, Unavailable
 from support.steward import program
 from support.world import Template, World
 
-FOLDER = ROOT / "build/e2e"
+FOLDER = Path(os.environ.get("STEWARD_E2E_FOLDER", ROOT / "build/e2e"))  # another one lets two runs stand side by side
 _open_worlds = []
 
 
