@@ -75,7 +75,7 @@ std::optional<config::Config> check_files(Report& report, const std::string& pat
     const core::Error& error = config.error();
     const std::vector<std::string> problems = core::split(error.why, '\n');
     if (problems.size() < 2) {
-      report.error(Verdict::fail, "", error, "run steward setup");
+      report.error(Verdict::fail, "", error, "mend that, then check again");
     } else {
       for (const std::string& problem : problems) {
         if (!core::trim(problem).empty()) report.fail(path + ": " + std::string(core::trim(problem)), "edit that line");

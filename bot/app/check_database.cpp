@@ -69,16 +69,16 @@ bool judge_connection(Report& report, std::string_view key, const DatabaseFindin
 
 void judge_identity(Report& report, const DatabaseFinding& finding, const core::UserId& sender, const config::Config& config) {
   if (!finding.has_users) {
-    report.fail(finding.database + " holds no Synapse tables", "name Synapse's own database in database.synapse");
+    report.fail("the database " + finding.database + " holds no Synapse tables", "name Synapse's own database in database.synapse");
     return;
   }
   if (!finding.may_read) return;  // the grants say it
   const auto owner = finding.owners.find(sender.str());
   if (owner == finding.owners.end() || owner->second != config.appservice.id) {
-    report.fail(fmt::format("{} does not know {}: it is another server's database, or an old copy", finding.database, sender.str()),
+    report.fail(fmt::format("the database {} does not know {}: it is another server's database, or an old copy", finding.database, sender.str()),
                 "name the database that homeserver.yaml names; if set-up is not finished, run steward setup");
   } else {
-    report.ok(finding.database + " knows the bot's users");
+    report.ok("the database " + finding.database + " knows the bot's users");
   }
 }
 
@@ -96,15 +96,26 @@ void judge_server(Report& report, const db::Row& row) {
   }
 }
 
-void judge_grants(Report& report, const db::Rows& rows, const std::string& role) {
+constexpr std::size_t most_names = 5;
+
+// False: too little can be read for the other questions to be asked.
+bool judge_grants(Report& report, const core::Result<db::Rows>& rows, const std::string& role) {
+  if (!rows) {
+    report.error(Verdict::fail, "grants", rows.error(), "grant the right that is missing");
+    return false;
+  }
   std::vector<std::string> names;
-  for (const db::Row& row : rows) names.push_back(row.text("name"));
+  for (const db::Row& row : *rows) names.push_back(row.text("name"));
   if (names.empty()) {
     report.ok("Synapse's tables are readable");
-  } else {
-    report.fail(fmt::format("{} may not read {}", role, core::join(names, ", ")),
-                fmt::format("GRANT SELECT ON {} TO \"{}\"; or GRANT pg_read_all_data TO \"{}\";", core::join(names, ", "), role, role));
+    return true;
   }
+  const std::size_t count = names.size();
+  std::string mend = fmt::format("a database superuser runs: GRANT pg_read_all_data TO \"{}\";", role);
+  if (count <= most_names) mend = fmt::format("GRANT SELECT ON {} TO \"{}\";", core::join(names, ", "), role);
+  if (count > most_names) names.resize(most_names);
+  report.fail(fmt::format("{} may not read {}{}", role, core::join(names, ", "), count > most_names ? " …" : ""), std::move(mend));
+  return false;
 }
 
 void judge_queue(Report& report, const db::Row& row) {
@@ -121,14 +132,10 @@ void judge_queue(Report& report, const db::Row& row) {
 }
 
 // A failed read is one finding; the next ones go on.
-template <class Judge>
-awaitable<void> read(Report& report, db::Session& session, std::string_view what, std::string sql, db::Values values, Judge judge) {
-  const auto rows = co_await session.query(std::move(sql), std::move(values));
-  if (rows) {
-    judge(*rows);
-  } else {
-    report.error(Verdict::fail, what, rows.error(), "grant the right that is missing");
-  }
+const db::Row* first_row(Report& report, std::string_view what, const core::Result<db::Rows>& rows) {
+  if (rows && !rows->empty()) return &rows->front();
+  if (!rows) report.error(Verdict::fail, what, rows.error(), "grant the right that is missing");
+  return nullptr;
 }
 
 awaitable<void> judge_schema(Report& report, db::Session& session) {
@@ -141,7 +148,9 @@ awaitable<void> judge_schema(Report& report, db::Session& session) {
   if (allowed) {
     report.ok(fmt::format("Synapse's schema {} is known", state->version));
   } else {
-    report.error(Verdict::warn, "commands that delete refuse", allowed.error(), "wait for Synapse's background updates");
+    core::Error error = allowed.error();
+    error.why = core::clean_name(error.why, 160);  // a server just upgraded has dozens of them pending
+    report.error(Verdict::warn, "commands that delete refuse", error, "wait for Synapse's background updates");
   }
 }
 
@@ -154,17 +163,18 @@ awaitable<void> check_synapse_database(Report& report, boost::asio::any_io_execu
   if (!finding.has_users) co_return;
   db::SessionOptions options = session(config.database.synapse);
   db::Session reading(io, std::move(options));
-  auto server = [&report](const db::Rows& rows) { judge_server(report, rows.front()); };
-  co_await read(report, reading, "the database's settings", std::string(settings_of_server), db::Values(), server);
+  const auto server = co_await reading.query(std::string(settings_of_server));
+  if (const db::Row* row = first_row(report, "the database's settings", server)) judge_server(report, *row);
   db::Values tables;
   tables.push_back(db::bind_array(tables_read()));
-  auto grants = [&report, role = finding.role](const db::Rows& rows) { judge_grants(report, rows, role); };
-  co_await read(report, reading, "grants", std::string(unreadable), std::move(tables), std::move(grants));
+  const auto grants = co_await reading.query(std::string(unreadable), std::move(tables));
+  const bool readable = judge_grants(report, grants, finding.role);
+  if (!readable) co_return;
   co_await judge_schema(report, reading);
   db::Values id;
   id.emplace_back(config.appservice.id);
-  auto waiting = [&report](const db::Rows& rows) { judge_queue(report, rows.front()); };
-  co_await read(report, reading, "Synapse's queue to the bot", std::string(queue), std::move(id), waiting);
+  const auto waiting = co_await reading.query(std::string(queue), std::move(id));
+  if (const db::Row* row = first_row(report, "Synapse's queue to the bot", waiting)) judge_queue(report, *row);
 }
 
 awaitable<void> check_room(Report& report, boost::asio::any_io_executor io, const config::Config& config) {

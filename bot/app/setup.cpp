@@ -36,6 +36,8 @@ struct Run {
   PresentConfig present;
   SetupPlan plan;
   bool registration_written = false;
+  bool registration_rewritten = false;
+  bool database_open = false;  // somebody with more rights has to act on a database
   boost::asio::io_context io{1};
 };
 
@@ -122,6 +124,7 @@ Result<void> write_registration(Run& run, const config::Registration& registrati
     auto written = write_file(path, config::render_registration(registration), 0640);
     if (!written) return written;
     run.registration_written = true;
+    run.registration_rewritten = there;
     if (there) say("Wrote {} anew with the same tokens; changed: {}.", path, core::join(changes, ", "));
     if (!there) say("Wrote {} with new tokens (mode 0640).", path);
   }
@@ -185,7 +188,8 @@ void explain_engine(const Run& run) {
   if (run.yaml->engine == Engine::split) say("Database: Synapse's tables are split over several databases.");
 }
 
-void explain_finding(const DatabaseFinding& finding, std::string_view what) {
+void explain_finding(Run& run, const DatabaseFinding& finding, std::string_view what) {
+  run.database_open = run.database_open || !finding.connected || finding.behind_pooler || !finding.may_write;
   if (!finding.connected) {
     say("{}: no connection. {}", what, finding.problem);
     say("  For a role of the bot's own, a database superuser runs in psql:\n{}  and setup gets --database "
@@ -226,14 +230,18 @@ Result<void> look_at_databases(Run& run) {
     auto work = look_at_database(run.io.get_executor(), run.plan.database, std::string(schema), run.plan.chat_user(), sender);
     const DatabaseFinding finding = run_to_end(run.io, std::move(work));
     if (finding.connected && !finding.has_users) say("Note: {} holds no Synapse tables (right for a server that never started).", finding.database);
-    if (finding.connected && finding.has_users && !finding.may_read) say("Note: {} may not read Synapse's tables.", finding.role);
-    explain_finding(finding, "Database");
+    explain_finding(run, finding, "Database");
+    if (finding.connected && finding.has_users && !finding.may_read) {
+      run.database_open = true;
+      say("  {0} may not read Synapse's tables. A database superuser runs in psql:\n  GRANT pg_read_all_data TO \"{0}\";", finding.role);
+    }
     if (auto names = check_names(run, finding, present_id(run)); !names) return names;
   }
   if (!run.plan.store_database.empty()) {
     auto work = look_at_database(run.io.get_executor(), run.plan.store_database, std::string(schema), run.plan.chat_user(), sender);
-    explain_finding(run_to_end(run.io, std::move(work)), "Store");
+    explain_finding(run, run_to_end(run.io, std::move(work)), "Store");
   } else if (run.plan.database.empty()) {
+    run.database_open = true;
     say("The bot needs a PostgreSQL database for its own memory (any will do, it may be empty): give --store-database.");
   }
   return {};
@@ -253,7 +261,7 @@ bool named_in_homeserver_yaml(const Run& run) {
 
 void explain_restart(const Run& run) {
   if (named_in_homeserver_yaml(run)) {
-    say("\nStage 1 of 2 is done. homeserver.yaml names the registration already; Synapse reads it at its start.");
+    say("\nStage 1 of 2 is done. homeserver.yaml names the registration already; Synapse reads it at its start only.");
   } else {
     const bool elsewhere = run.yaml && !run.yaml->registrations_file.empty();
     const bool several = run.yaml && !run.yaml->registrations.empty();
@@ -265,7 +273,8 @@ void explain_restart(const Run& run) {
   if (run.plan.registration_path_in_synapse != run.plan.registration_path) {
     say("and put {} there for Synapse as {}.", run.plan.registration_path, run.plan.registration_path_in_synapse);
   }
-  say("Then restart Synapse (for example: systemctl restart matrix-synapse) and run the same setup again.");
+  say("{} Synapse (for example: systemctl restart matrix-synapse) and run the same setup again.",
+      named_in_homeserver_yaml(run) ? "Restart" : "Then restart");
 }
 
 // At a terminal setup waits for the restart, so that nobody has to type it twice.
@@ -303,8 +312,9 @@ int second_stage(Run& run, Homeserver& homeserver, const config::Config& config,
   }
   const Reach reach = run_to_end(run.io, prove_reach(run.io.get_executor(), homeserver, config));
   say_whether_reached(reach, run.plan.config_path);
-  say("\nSet-up is done{}", reach.ping ? "." : " but for that; steward check tells when it is mended.");
-  return finished;
+  if (run.database_open) say("\nStill open: the database, as said above. The bot does not start before that.");
+  if (!run.database_open) say("\nSet-up is done{}", reach.ping ? "." : " but for that; steward check tells when it is mended.");
+  return run.database_open ? needs_person : finished;
 }
 
 // Whether `files alone` is all that could be done now. A registration that homeserver.yaml names, and that was there
@@ -351,6 +361,10 @@ int setup(const SetupOptions& options) {
     state = run_to_end(run.io, wait_for_registration(**homeserver));
   }
   if (state.state != Registered::yes) return give_up(state.error);
+  if (run.registration_rewritten) {
+    say("\nSynapse still has the old registration. Restart it, then run the same setup again.");
+    return finished;
+  }
   return second_stage(run, **homeserver, *config, std::move(*ways));
 }
 

@@ -46,8 +46,8 @@ bool edited_by_hand(const std::string& text);
 config::Registration registration_for(const SetupPlan& plan, const config::Registration* present,
                                       const SetupOptions& options, bool bind_changed, std::vector<std::string>& changes);
 
-// The addresses from which the as_token is accepted when Synapse is reached at `url`: loopback only for a loopback URL,
-// none (no limit) otherwise; a unix socket has no address, and Synapse 1.163 answers 500 there when a list is set.
+// The addresses from which the as_token is accepted when Synapse is reached at `url`: loopback only for a loopback URL or
+// a unix socket, none (no limit) otherwise.
 std::vector<std::string> loopback_ranges(const std::string& url);
 
 }  // namespace steward::app
