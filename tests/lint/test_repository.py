@@ -45,7 +45,7 @@ def test_migrations_are_numbered_without_gaps():
 
 SUSPICIOUS = {
     "path of one machine": re.compile(r"(?<![\w.*])/(?:wo" r"rk|far" r"m|ro" r"ot|home/\w+)/[\w.]|(?<![\w.])/tmp/(?:w|b)/"),
-    "access token": re.compile(r"\b(?:syt|mct|mat)_[A-Za-z0-9]{8,}_[A-Za-z0-9]{6,}"),
+    "access token": re.compile(r"\bsyt_\w+_[A-Za-z]{20}_\w{6}\b|\b(?:mct|mat)_[A-Za-z0-9]{30}_\w{6}\b"),
     "private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "conflict mark": re.compile(r"^(?:<<<<<<<|>>>>>>>) ", re.MULTILINE),
 }
