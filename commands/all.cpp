@@ -10,12 +10,21 @@ namespace steward::commands {
 std::vector<command::Command> all_commands() {
   return {
       // General
+      help(),
+      whoami(),
+      settings(),
+      allow(),
+      deny(),
       freeze(),
       thaw(),
+      audit(),
       // Rooms
       clean_rooms(),
       list_rooms(),
       room(),
+      // Media
+      purge_media(),
+      purge_user_media(),
       // Jobs
       jobs(),
       job(),

@@ -14,13 +14,23 @@ std::vector<command::Command> all_commands();
 std::string_view manual(std::string_view name);
 
 // General
+command::Command help();
+command::Command whoami();
+command::Command settings();
+command::Command allow();
+command::Command deny();
 command::Command freeze();
 command::Command thaw();
+command::Command audit();
 
 // Rooms
 command::Command clean_rooms();
 command::Command list_rooms();
 command::Command room();
+
+// Media
+command::Command purge_media();
+command::Command purge_user_media();
 
 // Jobs
 command::Command jobs();

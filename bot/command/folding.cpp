@@ -79,15 +79,18 @@ std::string masked(std::string_view text) {
   for (const std::string& word : core::split(text, ' ')) {
     if (core::looks_secret(word)) {
       out += "***";
-    } else if (word.starts_with("mxc://") || (!word.empty() && sigils.find(word.front()) != std::string_view::npos)) {
+    } else if (word.starts_with("mxc://")) {
       out += word;
     } else {
+      // Identifiers are public, however random they look; what hangs on them is not part of them.
+      bool is_id = !word.empty() && sigils.find(word.front()) != std::string_view::npos;
       std::string_view rest = word;
       while (!rest.empty()) {
         const auto end = std::min(rest.find_first_of(borders), rest.size());
-        out += core::looks_secret(rest.substr(0, end)) ? "***" : rest.substr(0, end);
+        out += !is_id && core::looks_secret(rest.substr(0, end)) ? "***" : rest.substr(0, end);
         if (end < rest.size()) out += rest[end];
         rest.remove_prefix(std::min(end + 1, rest.size()));
+        is_id = false;
       }
     }
     out += ' ';

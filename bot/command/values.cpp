@@ -162,7 +162,8 @@ Outcome read_handle(const Argument& argument, std::string_view word) {
 core::Result<Value> read_value(const Argument& argument, std::string_view word, bool quoted, const Surroundings& surroundings) {
   // Errors of core repeat the word; a token pasted into the wrong place never gets that far.
   const bool any_text = argument.type == Type::word || argument.type == Type::text || argument.type == Type::command;
-  if (!any_text && argument.type != Type::media && !read_link(word) && masked(word) != word) return refuse(word, argument);
+  const bool names_something = argument.type == Type::media || word.find_first_of("@!#$") == 0 || read_link(word);
+  if (!any_text && !names_something && masked(word) != word) return refuse(word, argument);
   switch (argument.type) {
     case Type::flag: return refuse(word, argument);
     case Type::word:
