@@ -6,6 +6,7 @@
 #include "app/check_report.hpp"
 #include "app/setup_homeserver.hpp"
 #include "app/setup_identity.hpp"
+#include "core/text.hpp"
 
 namespace steward::app {
 
@@ -73,9 +74,15 @@ awaitable<bool> check_registered(Report& report, Homeserver& homeserver) {
 awaitable<void> check_right(Report& report, Homeserver& homeserver, const config::Config& config) {
   const bool own_token = !config.admin_token.empty();
   const auto rights = co_await homeserver.admin.check_rights();
+  if (!rights && rights.error().code == Code::not_allowed) {
+    const auto mas = co_await homeserver.admin.uses_mas();
+    const bool under_mas = mas && *mas;
+    report.fail(fmt::format("{} may not administer: {}", own_token ? "the admin_token" : homeserver.sender.str(), rights.error().why),
+                core::join(admin_instructions(config, homeserver.sender, under_mas), "\n"));
+    co_return;
+  }
   if (!rights) {
-    report.error(Verdict::fail, own_token ? "the admin_token" : homeserver.sender.str() + " is no server admin", rights.error(),
-                 "run steward setup");
+    report.error(Verdict::fail, "the admin API", rights.error(), "run steward setup");
     co_return;
   }
   report.ok(own_token ? "the admin_token administers" : homeserver.sender.str() + " is a server admin");

@@ -174,7 +174,8 @@ int print_files(Run& run) {
   say("---- {} (mode 0600) ----\n{}", run.plan.config_path, render_config(run.plan));
   say("---- add to homeserver.yaml ----\n{}",
       registration_lines(run.yaml ? run.yaml->registrations : std::vector<std::string>(), run.plan.registration_path_in_synapse));
-  say("Nothing was written. Both files hold secrets. Run setup again with these flags once Synapse was restarted.");
+  say("Nothing was written. Put both files into their places (they hold secrets) and restart Synapse; then setup with the same\n"
+      "flags, without --print, keeps them and goes on.");
   return finished;
 }
 
