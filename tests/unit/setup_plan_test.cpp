@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "app/check_report.hpp"
@@ -205,6 +206,23 @@ TEST_F(SetupConfigTest, RegistrationKeepsItsTokens) {
   EXPECT_EQ(renamed.url, first.url);
   changes.clear();
   EXPECT_EQ(registration_for(moved, &first, options_, true, changes).url, "http://elsewhere:1");
+}
+
+// ---- the templates at the root of the source tree ---------------------------------------------------------------------
+
+std::string file_text(const std::string& name) {
+  std::ifstream file(fs::path(STEWARD_SOURCE_DIR) / name);
+  EXPECT_TRUE(file.is_open()) << name;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Templates, AreWhatTheProgramWrites) {
+  EXPECT_EQ(file_text("steward.example.yaml"), config::example_yaml());
+  const std::string text = file_text("registration.yaml");
+  const auto registration = config::parse_registration(text);
+  ASSERT_TRUE(registration.has_value()) << registration.error().why;
+  EXPECT_TRUE(text.ends_with(config::render_registration(*registration)));
+  EXPECT_EQ(registration->users.front().regex, config::exact_user_regex("steward", "example.org"));
 }
 
 // ---- the doctor's judgement of other registrations -------------------------------------------------------------------
