@@ -332,19 +332,20 @@ awaitable<core::Result<jobs::Receipt>> receipt_for(db::ItemTotals totals, const 
   const std::int64_t not_cleaned = std::exchange(leftovers["not_cleaned"], 0);
   leftovers.erase("not_cleaned");
   if (!rows.empty()) receipt.lines.push_back(rows_line("Rows", rows));
-  receipt.lines.push_back(leftovers.empty() ? "Leftovers: none" : rows_line("Leftovers cleaned", leftovers));
+  if (!done->empty()) receipt.lines.push_back(leftovers.empty() ? "Leftovers: none" : rows_line("Leftovers cleaned", leftovers));
   if (not_cleaned > 0) receipt.lines.push_back(fmt::format("Leftovers not cleaned: of {}, !log says why", core::plural(not_cleaned, "room", "rooms")));
   add_items(receipt.lines, "Kept", *kept);
   add_items(receipt.lines, "Failed", *failed);
   if (totals.planned + totals.acting > 0) receipt.lines.push_back(fmt::format("Left: {} not touched", core::plural(totals.planned + totals.acting, "room", "rooms")));
   if (!deletion.unfinished().empty()) receipt.lines.push_back("Synapse still finishes: " + core::join(deletion.unfinished(), ", "));
+  receipt.complete = totals.failed + totals.unknown + totals.planned + totals.acting + not_cleaned == 0;
+  if (ids.empty()) co_return receipt;
   db::Arguments arguments;
   arguments.emplace_back("rooms", db::bind_array(ids));
   auto present = co_await work.query(db::sql::rooms_present, std::move(arguments));
   if (!present) receipt.lines.push_back("Verified: not, " + core::describe(present.error()));
   else if (present->empty()) receipt.lines.push_back(fmt::format("Verified: none of the {} is in Synapse's table of rooms", core::plural(totals.done, "room", "rooms")));
   else receipt.lines.push_back(fmt::format("Verified: {} of them there again: joined anew, or not deleted", core::plural(static_cast<long long>(present->size()), "is", "are")));
-  receipt.complete = totals.failed + totals.unknown + totals.planned + totals.acting + not_cleaned == 0;
   co_return receipt;
 }
 
