@@ -1,5 +1,6 @@
 #include "db/guard.hpp"
 
+#include "async/tasks.hpp"
 #include "db/store_outcome.hpp"
 
 namespace steward::db {
@@ -15,6 +16,10 @@ struct Lock {
 };
 constexpr Lock leader{"leader", "another steward runs on this database"};
 constexpr Lock writer{"writer", "another job works on this database"};
+
+// A process that was killed just now keeps its lock until the server notices: at most a second on a work session
+// (client_connection_check_interval). So a restart need not fail on its own shadow.
+constexpr std::chrono::milliseconds wait_for_lock(2000), retry_pause(200);
 
 // pg_locks shows the two keys as unsigned numbers.
 std::string held_by(const char* which_process) {
@@ -77,10 +82,17 @@ boost::asio::awaitable<Result<void>> take_and_pin(Session& session, Lock lock) {
     if (taken) session.pin();
     return taken;
   };
-  auto taking = session.transaction(work);
-  auto taken = co_await std::move(taking);
-  if (!taken) session.unpin();
-  co_return taken;
+  for (auto waited = std::chrono::milliseconds(0);; waited += retry_pause) {
+    auto taking = session.transaction(work);
+    auto taken = co_await std::move(taking);
+    if (taken) co_return taken;
+    session.unpin();
+    const bool again = taken.error().code == Code::conflict && waited < wait_for_lock;
+    if (!again) co_return taken;
+    auto pause = async::sleep_for(retry_pause);
+    const bool slept = co_await std::move(pause);
+    if (!slept) co_return taken;
+  }
 }
 
 boost::asio::awaitable<Result<bool>> exists(Session& session, std::string sql, Values values) {

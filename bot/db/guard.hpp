@@ -13,6 +13,8 @@
 
 namespace steward::db {
 
+// Both takes pin the session (Session::pin): once its connection is lost, every call on it fails with unavailable until the
+// lock is taken again. They wait two seconds for a holder that is just ending, and refuse behind a pooler (not_allowed).
 // Session-level advisory locks, keyed by hashtext of a name; they die with the connection.
 // take_leader: on the store session, for the life of `run`; conflict names the process that holds it (application, pid,
 // client address, since when). take_writer/holds_writer/release_writer: on the work session of Synapse's database.
