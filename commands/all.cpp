@@ -17,6 +17,10 @@ std::vector<command::Command> all_commands() {
       deny(),
       freeze(),
       thaw(),
+      status(),
+      version(),
+      ping(),
+      appservices(),
       audit(),
       // Rooms
       clean_rooms(),
@@ -25,6 +29,7 @@ std::vector<command::Command> all_commands() {
       // Media
       purge_media(),
       purge_user_media(),
+      media_usage(),
       // Jobs
       jobs(),
       job(),

@@ -21,6 +21,10 @@ command::Command allow();
 command::Command deny();
 command::Command freeze();
 command::Command thaw();
+command::Command status();
+command::Command version();
+command::Command ping();
+command::Command appservices();
 command::Command audit();
 
 // Rooms
@@ -31,6 +35,7 @@ command::Command room();
 // Media
 command::Command purge_media();
 command::Command purge_user_media();
+command::Command media_usage();
 
 // Jobs
 command::Command jobs();
