@@ -10,6 +10,7 @@
 #include "app/state_file.hpp"
 #include "command/job_guard.hpp"
 #include "commands/all.hpp"
+#include "commands/settings.hpp"
 #include "core/log.hpp"
 #include "db/guard.hpp"
 #include "http/client.hpp"
@@ -51,6 +52,7 @@ command::Options options_of(const config::Config& config) {
   options.bot = core::UserId("@" + config.bot.localpart + ":" + config.homeserver.server_name);
   options.sender = core::UserId("@" + config.appservice.sender_localpart + ":" + config.homeserver.server_name);
   options.bot_display_name = config.bot.display_name;
+  options.file_retention = std::chrono::hours(24 * config.keep.file_days);
   return options;
 }
 
@@ -131,6 +133,7 @@ struct Bot::Parts {
   awaitable<core::Result<JournalMark>> read_journal();
   awaitable<bool> open_room();
   core::Result<void> open_endpoint();
+  awaitable<void> apply_room_settings();
   awaitable<void> start_work();
   awaitable<void> housekeeping();
   awaitable<void> retention();
@@ -307,9 +310,16 @@ awaitable<bool> Bot::Parts::open_room() {
   co_return false;
 }
 
+// What people set with !settings wins over the configuration.
+awaitable<void> Bot::Parts::apply_room_settings() {
+  auto applied = co_await commands::load_settings(services);
+  if (!applied) core::log_warning("app", "the room's settings are not applied: {}", core::describe(applied.error()));
+}
+
 awaitable<void> Bot::Parts::start_work() {
   auto loaded = co_await dispatcher->load();
   if (!loaded) core::log_error("app", "{}", core::describe(loaded.error()));
+  co_await apply_room_settings();
   auto frozen = co_await stores->settings.get("frozen");
   if (frozen && *frozen) co_await runner->freeze();
   auto resumed = co_await runner->recover(restored);
@@ -347,7 +357,7 @@ awaitable<void> Bot::Parts::retention() {
     co_await stores->outbox.forget_older_than(days(config.keep.inbox_days));
     co_await stores->jobs.forget_items_older_than(days(config.keep.item_days));
     co_await stores->audit.forget_older_than(days(config.keep.audit_days));
-    auto files = co_await stores->settings.due_uploads(days(config.keep.file_days));
+    auto files = co_await stores->settings.due_uploads(options.file_retention);
     if (files) {
       for (const std::string& mxc : *files) {
         const auto media_id = core::parse_media_id(mxc);
@@ -385,6 +395,7 @@ awaitable<void> Bot::Parts::shut_down() {
     if (now) static_cast<void>(write_mark(config.bot.state_directory, *now));
   }
   socket.reset();
+  co_await dispatcher->stop();
   tasks.cancel_all();
   co_await tasks.join(std::chrono::seconds(5));
 }
@@ -411,8 +422,10 @@ void Bot::reload(config::Config config) {
   parts.options.share = fresh.share;
   parts.options.keep_rooms = fresh.keep_rooms;
   parts.options.rooms_in_flight = fresh.rooms_in_flight;
+  parts.options.file_retention = fresh.file_retention;
   parts.config.keep = config.keep;
   parts.config.log_level = config.log_level;
+  if (parts.store && parts.store->connected()) parts.tasks.spawn("settings", [&parts] { return parts.apply_room_settings(); });
 }
 
 awaitable<Ending> Bot::run() {
@@ -473,6 +486,7 @@ awaitable<core::Result<command::Dispatcher::TerminalResult>> Bot::run_line(std::
   if (!room_open) print("The admin room cannot be reached now: " + core::describe(room_open.error()));
   auto loaded = co_await parts.dispatcher->load();
   if (!loaded) co_return core::fail(loaded.error());
+  co_await parts.apply_room_settings();
   auto frozen = co_await parts.stores->settings.get("frozen");
   if (frozen && *frozen) co_await parts.runner->freeze();
   parts.tasks.spawn("outbox", [&parts] { return parts.outbox->run(/*search_first=*/false); });

@@ -40,6 +40,11 @@ asio::awaitable<bool> sleep_for(milliseconds duration) {
   co_return !error;
 }
 
+asio::awaitable<bool> is_cancelled() {
+  auto state = co_await this_coro::cancellation_state;
+  co_return state.cancelled() != asio::cancellation_type::none;
+}
+
 struct Signal::State {
   struct Waiter {
     explicit Waiter(const asio::any_io_executor& executor) : timer(executor) {}

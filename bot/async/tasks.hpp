@@ -16,6 +16,9 @@ namespace steward::async {
 // Suspends for that long; returns false when the coroutine was cancelled meanwhile (it does not throw).
 boost::asio::awaitable<bool> sleep_for(std::chrono::milliseconds duration);
 
+// True once the awaiting coroutine was cancelled: endless loops ask, because in a TaskGroup nothing throws on cancellation.
+boost::asio::awaitable<bool> is_cancelled();
+
 // A latch that coroutines of one thread wait on: notify() wakes all waiters; a notify() without waiters is remembered
 // once, so that a wake between a check and a wait is not lost.
 class Signal {

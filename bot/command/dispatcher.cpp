@@ -45,6 +45,8 @@ bool Dispatcher::looks_like_command(const matrix::Event& event) const {
 awaitable<void> Dispatcher::run() {
   State& state = *state_;
   for (;;) {
+    const bool cancelled = co_await async::is_cancelled();
+    if (cancelled) co_return;
     auto rows = co_await state.services.stores->inbox.unhandled(batch);
     bool started = false;
     if (rows) {
@@ -59,6 +61,14 @@ awaitable<void> Dispatcher::run() {
     if (started) continue;
     co_await state.arrived.wait(idle_check);
   }
+}
+
+awaitable<void> Dispatcher::stop() {
+  const bool ended = co_await state_->group.join(std::chrono::seconds(2));
+  if (ended) co_return;
+  state_->group.cancel_all();
+  const bool cancelled = co_await state_->group.join(std::chrono::seconds(5));
+  if (!cancelled) core::log_warning("dispatcher", "{} commands did not end in time", state_->group.running());
 }
 
 awaitable<void> Dispatcher::reconcile() {

@@ -23,6 +23,8 @@ class Dispatcher {
   Dispatcher(Services& services, room::AdminRoom& room, room::Inbox& inbox, async::Signal& arrived);
   ~Dispatcher();
 
+  // Ends what is being handled; afterwards the dispatcher may be destroyed. Used at shutdown.
+  boost::asio::awaitable<void> stop();
   // The loop over stored events; until cancelled.
   boost::asio::awaitable<void> run();
   // Compares the room's history with the inbox and asks for what was missed; at start and every ten minutes.

@@ -13,7 +13,9 @@ namespace steward::jobs {
 using boost::asio::awaitable;
 
 namespace {
-constexpr auto heartbeat_interval = std::chrono::seconds(5);
+constexpr auto watch_step = std::chrono::milliseconds(100);
+constexpr int steps_per_show = 10;
+constexpr int steps_per_heartbeat = 50;  // five seconds
 constexpr auto resume_limit = std::chrono::minutes(10);
 constexpr auto poll_interval = std::chrono::seconds(10);
 constexpr auto retry_start_after = std::chrono::seconds(10);
@@ -36,6 +38,8 @@ struct Runner::State {
   std::unique_ptr<Progress> progress;
   std::string header, notice;
   bool shown_change = false;
+  bool watched = false;  // watch() is alive; the job ends after it
+  bool started = false;  // may_run allowed the start: the locks are held
 };
 
 Runner::Runner(boost::asio::any_io_executor io, db::JobStore& store, Hooks hooks)
@@ -98,7 +102,7 @@ awaitable<void> watch(std::shared_ptr<Runner::State> state, std::int64_t number,
     if (!beaten && state->progress) {
       core::log_warning("jobs", "job {} cannot write its heartbeat: {}", number, core::describe(beaten.error()));
     }
-    if (state->hooks.may_run) {
+    if (state->started && state->hooks.may_run) {
       db::JobRow job = *state->job;
       auto allowed = co_await state->hooks.may_run(std::move(job), plan, /*starting=*/false);
       if (!allowed && state->progress && !core::is_temporary(allowed.error())) {
@@ -106,15 +110,16 @@ awaitable<void> watch(std::shared_ptr<Runner::State> state, std::int64_t number,
         state->progress->request_stop(StopReason::lock_lost);
       }
     }
-    for (int second = 0; second < heartbeat_interval.count() && state->job && state->job->number == number; ++second) {
-      if (state->hooks.show && state->job) {
+    for (int step = 0; step < steps_per_heartbeat && state->job && state->job->number == number; ++step) {
+      if (state->hooks.show && state->job && step % steps_per_show == 0) {
         db::JobRow job = *state->job;
-        co_await state->hooks.show(std::move(job), state->header, state->notice, std::exchange(state->shown_change, false));
+        const bool changed = std::exchange(state->shown_change, false);
+        co_await state->hooks.show(std::move(job), state->header, state->notice, changed);
       }
-      const bool alive = co_await async::sleep_for(std::chrono::seconds(1));
-      if (!alive) co_return;
+      co_await async::sleep_for(watch_step);
     }
   }
+  state->watched = false;
 }
 
 awaitable<core::Result<Receipt>> carry_out(std::shared_ptr<Runner::State> state, db::JobRow job, Plan plan) {
@@ -126,6 +131,7 @@ awaitable<core::Result<Receipt>> carry_out(std::shared_ptr<Runner::State> state,
     const bool again = co_await state->progress->wait(retry_start_after);
     if (!again) co_return core::fail(core::Code::cancelled, "The job was stopped before it could start", allowed.error().what);
   }
+  state->started = true;
   // A command must not throw; one that does ends its job, not the bot.
   try {
     co_return co_await state->hooks.run(std::move(job), std::move(plan), *state->progress);
@@ -155,6 +161,7 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
   state->header = "starting";
   state->notice.clear();
   state->shown_change = true;
+  state->started = false;
   Progress::Hooks hooks;
   hooks.show = [state](const std::string& header, const std::string& notice) {
     state->header = header;
@@ -165,6 +172,7 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
     if (!logged) core::log_warning("jobs", "job {}: a NOTICE line was not stored: {}", number, core::describe(logged.error()));
   };
   state->progress = std::make_unique<Progress>(state->io, job.number, state->store, std::move(hooks));
+  state->watched = true;
   auto watching = watch(state, job.number, *plan);
   boost::asio::co_spawn(state->io, std::move(watching), boost::asio::detached);
 
@@ -193,6 +201,7 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
   if (state->hooks.release) co_await state->hooks.release(*plan);
   auto ended = co_await state->store.find(job.number);
   state->job.reset();
+  while (state->watched) co_await async::sleep_for(std::chrono::milliseconds(10));
   state->locks.clear();
   state->progress.reset();
   state->header.clear();
