@@ -88,11 +88,14 @@ bool settle_readability(const Run& run, const std::string& path) {
     say("    chgrp <group of Synapse> {0} && chmod 640 {0}", path);
     return true;
   }
-  if (auto given = give_group(path, *synapse); !given && synapse->user != ::geteuid()) {
-    say("  {}", core::describe(given.error()));
-    return false;
+  Readable readable = readable_by(*synapse, path);
+  if (!readable.yes && readable.obstacle == path) {  // a group that the admin chose, and that works, stays
+    if (auto given = give_group(path, *synapse); !given) {
+      say("  {}", core::describe(given.error()));
+      return false;
+    }
+    readable = readable_by(*synapse, path);
   }
-  const Readable readable = readable_by(*synapse, path);
   if (readable.yes) {
     say("  Synapse's user {} can read it ({}).", synapse->name, readable.proven ? "tried" : "by its modes");
     return true;
@@ -162,6 +165,9 @@ Result<void> write_files(Run& run) {
   if (*folder) say("Made {} (mode 0700).", run.plan.state_directory);
   give_to_user(run, run.plan.state_directory);
   if (auto written = write_config(run); !written) return written;
+  if (::geteuid() == 0 && run.options.user.empty() && !run.present.exists) {
+    say("  These files belong to root; give --user NAME when the bot is to run as another account.");
+  }
   return write_registration(run, *registration, changes);
 }
 
