@@ -39,7 +39,7 @@ TEST(Table, EveryCommandIsComplete) {
     const Spec& spec = each.spec;
     EXPECT_FALSE(each.manual.empty()) << spec.name << " has no manual page";
     EXPECT_FALSE(spec.summary.empty()) << spec.name;
-    EXPECT_LE(spec.summary.size(), 70U) << spec.name;
+    EXPECT_LE(core::display_width(spec.summary), 80U) << spec.name;
     EXPECT_FALSE(spec.safe_while_running.empty()) << spec.name;
     EXPECT_TRUE(each.answer || (each.plan && each.run)) << spec.name << " does nothing";
     EXPECT_EQ(static_cast<bool>(each.plan), static_cast<bool>(each.run)) << spec.name;
