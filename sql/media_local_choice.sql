@@ -5,11 +5,14 @@
 -- The same choice as Synapse's own deletion by age (storage/databases/main/media_repository.py, get_local_media_ids), with two
 -- differences. Link previews are kept: Synapse expires them itself, and its deletion would leave their files. Without a
 -- cut-off ('before' is NULL) access does not matter, and 'larger' -1 takes empty files too. 'listed' false only counts.
-WITH avatars AS MATERIALIZED (
-  SELECT avatar_url AS url FROM profiles WHERE avatar_url IS NOT NULL
-  UNION SELECT avatar_url FROM room_memberships WHERE avatar_url IS NOT NULL
-  UNION SELECT avatar_url FROM user_directory WHERE avatar_url IS NOT NULL
-  UNION SELECT avatar FROM room_stats_state WHERE avatar IS NOT NULL
+WITH pictures AS MATERIALIZED (
+  SELECT DISTINCT substr(url, length('mxc://' || :'server' || '/') + 1) AS media_id
+  FROM (
+    SELECT avatar_url AS url FROM profiles WHERE avatar_url IS NOT NULL
+    UNION ALL SELECT avatar_url FROM room_memberships WHERE avatar_url IS NOT NULL
+    UNION ALL SELECT avatar_url FROM user_directory WHERE avatar_url IS NOT NULL
+    UNION ALL SELECT avatar FROM room_stats_state WHERE avatar IS NOT NULL) AS used
+  WHERE starts_with(url, 'mxc://' || :'server' || '/')
 ), judged AS MATERIALIZED (
   SELECT m.media_id, m.user_id, m.media_length,
     CASE
@@ -22,11 +25,11 @@ WITH avatars AS MATERIALIZED (
       WHEN m.media_length <= :'larger'::bigint THEN 'small'
       WHEN m.quarantined_by IS NOT NULL THEN 'quarantined'
       WHEN m.safe_from_quarantine THEN 'protected'
-      WHEN NOT :'include_profiles'::boolean AND a.url IS NOT NULL THEN 'avatar'
+      WHEN NOT :'include_profiles'::boolean AND p.media_id IS NOT NULL THEN 'avatar'
       ELSE 'chosen'
     END AS verdict
   FROM local_media_repository m
-  LEFT JOIN avatars a ON a.url = 'mxc://' || :'server' || '/' || m.media_id
+  LEFT JOIN pictures p ON p.media_id = m.media_id
 )
 SELECT verdict, media_id, user_id, media_length AS bytes, 1::bigint AS files FROM judged WHERE verdict = 'chosen' AND :'listed'::boolean
 UNION ALL
