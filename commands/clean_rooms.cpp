@@ -337,7 +337,7 @@ awaitable<core::Result<jobs::Receipt>> receipt_for(db::ItemTotals totals, const 
   add_items(receipt.lines, "Kept", *kept);
   add_items(receipt.lines, "Failed", *failed);
   if (totals.planned + totals.acting > 0) receipt.lines.push_back(fmt::format("Left: {} not touched", core::plural(totals.planned + totals.acting, "room", "rooms")));
-  if (!deletion.unfinished().empty()) receipt.lines.push_back("Synapse still finishes: " + core::join(deletion.unfinished(), ", "));
+  if (!deletion.unfinished().empty()) receipt.lines.push_back("Synapse still finishes: " + core::join(deletion.unfinished(), ", ") + "; !resume looks after them");
   receipt.complete = totals.failed + totals.unknown + totals.planned + totals.acting + not_cleaned == 0;
   if (ids.empty()) co_return receipt;
   db::Arguments arguments;

@@ -24,7 +24,9 @@ boost::asio::awaitable<core::Result<TableRows>> clean_leftovers(db::Session& wor
     arguments.emplace_back("aliases", db::bind_array(names.aliases));
     arguments.emplace_back("expiring", db::bind_array(names.expiring));
     auto rows = co_await work.query(db::sql::rooms_leftovers, std::move(arguments));
-    if (!rows && rows.error().code == core::Code::timeout && ++refused < lock_tries) {
+    // A cancelled statement belonged to the job that is being stopped; this last bit of the room is finished all the same.
+    const bool again = !rows && (rows.error().code == core::Code::timeout || rows.error().code == core::Code::cancelled);
+    if (again && ++refused < lock_tries) {
       co_await async::sleep_for(std::chrono::milliseconds(200) * refused);
       continue;
     }

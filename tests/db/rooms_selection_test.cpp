@@ -103,7 +103,9 @@ class RoomSelectionTest : public testing::TestWithParam<bool> {
     if (found == selection.rooms.end()) throw std::runtime_error(id + " is not without a local member");
     const auto looked = look(choice(), id);
     EXPECT_TRUE(looked.has_value());
-    if (looked) EXPECT_EQ(found->reasons, looked->reasons) << id;
+    if (looked) {
+      EXPECT_EQ(found->reasons, looked->reasons) << id;
+    }
     return found->reasons;
   }
 
