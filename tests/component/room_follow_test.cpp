@@ -97,6 +97,24 @@ TEST_F(FollowTest, AKickSilencesTheBotUntilAnAdminInvitesItAgain) {
   EXPECT_THAT(said(), Contains("receipt"));
 }
 
+TEST_F(FollowTest, WhatWaitsForARoomThatRemovedUsOutlivesARestart) {
+  lose_home();
+  EXPECT_TRUE(say("receipt"));
+  restart();
+  EXPECT_FALSE(ask(room->open()));
+  send();
+  EXPECT_TRUE(drained());
+  EXPECT_EQ(value("SELECT state FROM outbox WHERE cause = 'receipt'"), "waiting");
+  invite("!home", RoomHomeserver::admin);
+  EXPECT_TRUE(drained());
+  EXPECT_THAT(said(), Contains("receipt"));
+}
+
+TEST_F(FollowTest, ADeletedRoomIsNoticed) {
+  change("m.room.member", RoomHomeserver::bot, {{"membership", "leave"}}, RoomHomeserver::bot);
+  EXPECT_FALSE(room->usable());
+}
+
 TEST_F(FollowTest, EncryptionEndsTheConversationWithOnePlainSentence) {
   const nlohmann::json encryption{{"algorithm", "m.megolm.v1.aes-sha2"}};
   change("m.room.encryption", "", encryption);

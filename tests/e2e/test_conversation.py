@@ -2,6 +2,8 @@
 
 import pytest
 
+from support.process import wait_until
+
 SILENT = {
     "a notice of another bot": dict(text="!purge-media 30d", msgtype="m.notice"),
     "an emote": dict(text="!help", msgtype="m.emote"),
@@ -16,6 +18,10 @@ SILENT = {
 def test_welcome_and_room(world):
     """The bot made the room: private, not federated, closed, with a welcome card that is pinned."""
     room = world.room
+    wait_until(
+        lambda: world.synapse.sql("SELECT 1 FROM current_state_events WHERE room_id = %s AND type = 'm.room.pinned_events'", (room,)),
+        30, "the welcome to be pinned",
+    )  # fmt: skip
     state = {
         (event["type"], event["state_key"]): event["content"]
         for event in world.synapse.client("GET", f"/rooms/{room}/state", token=world.user("alice"))

@@ -46,7 +46,7 @@ def test_kill_in_the_middle_of_two_hundred_rooms(new_world):
     assert len(world.items(number)) == 200
     world.alice.confirm(card)
     wait_until(lambda: list(world.items(number).values()).count("done") > 30, 120, "thirty rooms", 0.1)
-    live = world.alice.wait_for(lambda: next((m for m in world.alice.bot_messages(card) if "200" in m.body), None), 30, "the live message")
+    live = world.alice.live_message(number)
     world.steward.kill()
     wait_until(lambda: advisory_locks(world) == 0, 5, "the locks to be free", 0.1)
     time.sleep(2)
@@ -60,8 +60,8 @@ def test_kill_in_the_middle_of_two_hundred_rooms(new_world):
     assert all(deletions.get(room) == 1 for room in rooms), {room: deletions.get(room) for room in rooms if deletions.get(room) != 1}
     assert len(live.versions) > 1 and "200" in live.body
     assert len([message for message in world.alice.bot_messages(card) if len(message.versions) > 1]) == 1
-    ringing = [message for message in world.alice.bot_messages(card) if message.rings and "200" in message.body]
-    assert ringing
+    receipt = world.alice.wait_receipt(number)
+    assert receipt.rings and "200" in receipt.body
 
 
 def test_kill_before_the_acknowledgement(through_proxies):
@@ -120,9 +120,9 @@ def test_kill_between_the_last_room_and_the_receipt(through_proxies):
     world.outward.clear()
     world.steward.start()
     world.wait_job(card.plan_number, "done", timeout=60)
-    world.alice.wait_message(after=card, where=lambda message: message.rings, timeout=60)
+    world.alice.wait_receipt(card.plan_number)
     time.sleep(4)
-    assert len([message for message in world.alice.bot_messages(card) if message.rings]) == 1
+    assert len(world.alice.receipts(card.plan_number)) == 1
     assert all(world.deletions(room) == 1 for room in rooms)
 
 

@@ -108,9 +108,9 @@ def test_synapse_restarts_in_the_middle_of_a_job(new_world):
     world.wait_job(card.plan_number, "done", timeout=240)
     assert not any(world.synapse.room_exists(room) for room in rooms)
     assert all(world.deletions(room) == 1 for room in rooms)
-    world.alice.wait_message(after=card, where=lambda message: message.rings, timeout=60)
+    world.alice.wait_receipt(card.plan_number)
     time.sleep(5)
-    assert len([message for message in world.alice.bot_messages(card) if message.rings]) == 1
+    assert len(world.alice.receipts(card.plan_number)) == 1
 
 
 def test_synapse_hangs_for_a_while(new_world):

@@ -46,7 +46,7 @@ def test_plan_equals_deletion(fresh):
     assert size == before["local media bytes"] - after["local media bytes"] == before["media file bytes"] - after["media file bytes"]
     assert str(count) in card.body
     assert all(not world.synapse.local_media_file(media).exists() for media in old)
-    receipt = world.alice.wait_message(after=card, where=lambda message: message.rings)
+    receipt = world.alice.wait_receipt(card.plan_number)
     assert str(count) in receipt.body
     audited = world.synapse.sql("SELECT actor, line, job FROM steward.audit WHERE job = %s", (job["number"],))
     assert audited and audited[-1][0] == "@alice:hs.test" and "purge-media" in audited[-1][1]
@@ -144,7 +144,7 @@ def test_what_was_opened_meanwhile_is_kept_and_named(fresh):
     assert local_media(world) & {first, second, *later} == {first, *later}
     items = world.items(card.plan_number)
     assert sorted(items.values()) == ["done", "kept"]
-    receipt = world.alice.wait_message(after=card, where=lambda message: message.rings)
+    receipt = world.alice.wait_receipt(card.plan_number)
     assert "kept" in receipt or first in receipt.body
 
 

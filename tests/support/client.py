@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from nio import AsyncClient, AsyncClientConfig, LoginResponse, RoomMessagesResponse, RoomSendResponse, SyncResponse
 
+from .process import patience
+
 
 @dataclass
 class Message:
@@ -97,7 +99,7 @@ class Admin:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
-    def _run(self, coroutine, timeout=90):
+    def _run(self, coroutine, timeout=300):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     async def _follow(self):
@@ -265,7 +267,7 @@ class Admin:
 
     def wait_for(self, condition, timeout, what):
         """The first true value of condition(), looked at whenever something arrives. The room is in the error."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * patience()
         with self._changed:
             while True:
                 value = condition()
@@ -295,13 +297,32 @@ class Admin:
         """Sends a command that needs a confirmation; the plan's card."""
         return self.wait_message(after=self.send(text, **how), timeout=timeout, where=lambda message: message.plan_number)
 
+    def receipts(self, number):
+        """The messages that tell a job's end: new ones, not the live message that was edited to its last state."""
+        return [
+            message for message in self.bot_messages()
+            if f"Job {number} " in message.body and "starting" not in message.versions[0][1]
+            and any(f"· {word}" in message.body for word in ("done", "stopped", "failed"))
+        ]  # fmt: skip
+
+    def wait_receipt(self, number, timeout=60):
+        return self.wait_for(lambda: self.receipts(number), timeout, f"the receipt of job {number}")[-1]
+
+    def live_message(self, number, timeout=30):
+        """The one message of a running job that is edited as it goes on."""
+
+        def found():
+            return next((m for m in self.bot_messages() if f"Job {number} " in m.body and "· starting" in m.versions[0][1]), None)
+
+        return self.wait_for(found, timeout, f"the live message of job {number}")
+
     def confirm(self, card):
         """Answers as the card asks: the words in the room."""
         return self.send(card.plan_words)
 
     def stays_silent(self, after, seconds=3):
         """The bot's messages after an event, once `seconds` have passed: empty means silence."""
-        time.sleep(seconds)
+        time.sleep(seconds * patience())
         return self.bot_messages(after)
 
     def wait_reaction(self, event, *keys, timeout=30, by=None):

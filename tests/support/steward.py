@@ -60,7 +60,7 @@ class Steward:
 
     # One-shot subcommands.
 
-    def command(self, *arguments, timeout=120, check=False, environment=None):
+    def command(self, *arguments, timeout=400, check=False, environment=None):
         """Runs the program to its end; the CompletedProcess with both outputs as text."""
         done = subprocess.run(
             [self.program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
@@ -70,7 +70,7 @@ class Steward:
             raise RuntimeError(f"steward {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def setup(self, *more, check=True, timeout=120):
+    def setup(self, *more, check=True, timeout=400):
         """One run of `steward setup` against this Synapse's homeserver.yaml."""
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = [
@@ -93,7 +93,7 @@ class Steward:
         second = self.setup(*more)
         return first, second
 
-    def exec(self, line, *more, check=False, timeout=120):
+    def exec(self, line, *more, check=False, timeout=400):
         return self.command("exec", "--config", self.config_path, *more, line, check=check, timeout=timeout)
 
     def exec_json(self, line, *more):
@@ -106,6 +106,7 @@ class Steward:
     # The running bot.
 
     def start(self, wait=True, environment=None):
+        self._log_start = len(self.log())
         self.process = Process(
             [self.program, "run", "--config", self.config_path], self.log_path, self.detached, environment=environment
         )
@@ -114,12 +115,12 @@ class Steward:
         return self
 
     def wait_ready(self, timeout=30):
-        """Until the endpoint answers. Says how the log ends when the bot ended instead."""
+        """Until it says so and its endpoint answers. Says how the log ends when the bot ended instead."""
 
         def ready():
             if not self.process.running:
                 raise RuntimeError(f"the bot ended with {self.process.exit_code}:\n{tail(self.log_path)}")
-            return self.answers()
+            return " ready: " in self.log()[self._log_start :] and self.answers()
 
         wait_until(ready, timeout, f"the bot to be ready; its log ends:\n{tail(self.log_path)}", 0.02)
         return self

@@ -235,7 +235,7 @@ class Synapse:
             if not self.process.running:
                 raise RuntimeError(f"Synapse ended at start:\n{tail(self.folder / 'output.log')}\n{tail(self.log_path)}")
             try:
-                return self._session.get(self.url + "/health", timeout=5).status_code == 200
+                return self._session.get(self.url + "/health", timeout=30).status_code == 200
             except requests.RequestException:
                 return False
 
@@ -255,7 +255,7 @@ class Synapse:
         if self.process:
             self.process.send(signal.SIGCONT)
             try:
-                self.process.stop(timeout=10)
+                self.process.stop(timeout=20)
             except subprocess.TimeoutExpired:
                 pass
             self.process = None
@@ -278,7 +278,7 @@ class Synapse:
 
     # Calls.
 
-    def request(self, method, path, body=None, token=None, timeout=60, **parameters):
+    def request(self, method, path, body=None, token=None, timeout=200, **parameters):
         """One API call; the parsed answer, ApiError when it is not 2xx. `token` may be a User."""
         token = token.token if isinstance(token, User) else token
         response = self._session.request(
@@ -354,7 +354,7 @@ class Synapse:
         """Uploads bytes; the media id on this server."""
         response = self._session.post(
             self.url + "/_matrix/media/v3/upload", data=content, params={"filename": filename} if filename else {},
-            headers={"Authorization": f"Bearer {user.token}", "Content-Type": content_type}, timeout=60,
+            headers={"Authorization": f"Bearer {user.token}", "Content-Type": content_type}, timeout=200,
         )  # fmt: skip
         if not response.ok:
             raise ApiError(response)

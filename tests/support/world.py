@@ -88,6 +88,7 @@ class World:
         """A person joins the admin room that the bot invited him to."""
         client = self.client(name, echo)
         self.room = client.join_admin_room(60)
+        client.wait_message("!help", timeout=60)  # the welcome
         return client
 
     @property
