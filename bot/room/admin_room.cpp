@@ -64,6 +64,7 @@ asio::awaitable<Result<void>> AdminRoom::open_now() {
     why_ = describe(located.error());
     co_return located;
   }
+  if (!usable_) outbox_.hold(id_);  // until its state is known
   auto joined = co_await be_joined();
   if (!joined) co_return joined;
   auto read = co_await read_state();
@@ -76,7 +77,7 @@ asio::awaitable<Result<void>> AdminRoom::open_now() {
   if (!usable_) {
     co_return core::fail(Code::rejected, "The admin room " + id_.str() + " cannot be used", why_,
                          "Mend the room's settings, or invite " + client_.user().str() +
-                             " to another private, unencrypted room, or set room.id in the configuration");
+                             " to another private, unencrypted room");
   }
   co_await move_in();
   co_return Result<void>();
@@ -91,10 +92,10 @@ asio::awaitable<Result<void>> AdminRoom::be_joined() {
   if (joined || core::is_temporary(joined.error()) || joined.error().code == Code::cancelled) co_return joined;
   facts_ = RoomFacts();
   assess();
-  const std::string room = options_.configured.empty() ? "to another private, unencrypted room" : "there after changing room.id";
   co_return core::fail(Code::not_allowed, "The bot is not in its admin room " + id_.str(),
-                       "somebody removed it, or the room was deleted: " + describe(joined.error()),
-                       "Invite " + client_.user().str() + " there again, or " + room, joined.error().source);
+                       "somebody removed it, or the room was deleted: " + joined.error().why,
+                       "Invite " + client_.user().str() + " there again, or to another private, unencrypted room",
+                       joined.error().source);
 }
 
 asio::awaitable<Result<void>> AdminRoom::read_state() {

@@ -47,7 +47,8 @@ class AdminRoom {
 
   // Finds the room (config, store, the tag or creation intent in joined rooms) or creates it, reads its state, invites the
   // admins that are missing, posts and pins the welcome card once. Repeatable: an intent is stored before the creation, so
-  // that a crash between creation and store makes no second room. The card is pinned in the background, once Outbox::run() sent it.
+  // that a crash between creation and store makes no second room. Before Outbox::run(); the card is pinned in
+  // the background once it was sent.
   // not_allowed/rejected: says plainly why (encryption forced by the server, bot kicked, room gone) and what to do; observe()
   // still works then and takes an admin's invitation. Temporary errors: try again.
   boost::asio::awaitable<core::Result<void>> open();

@@ -42,7 +42,6 @@ asio::awaitable<void> AdminRoom::take_invitation(matrix::Event event) {
   setting.have_room = usable_;
   setting.room = id_;
   setting.successor = successor_;
-  setting.configured = options_.configured;
   InvitationAnswer answer = answer_to(event, setting);
   switch (answer.act) {
     case Act::reject:

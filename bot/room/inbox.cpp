@@ -41,10 +41,13 @@ Inbox::Inbox(db::InboxStore& store, db::OutboxStore& outbox, AdminRoom& room, co
 
 // The event id is compared by the store, age and rights by the dispatcher; the rest of §3.5 stands here in its order.
 Inbox::Verdict Inbox::judge(const Event& event) const {
-  if (event.sender == bot_ || event.soft_failed) return Verdict::drop;
+  if (event.soft_failed) return Verdict::drop;
+  const bool here = !room_.id().empty() && event.room_id == room_.id();
   const bool about_us = event.type == "m.room.member" && event.state_key == bot_.str();
   if (about_us && event.membership == "invite") return Verdict::store;
-  if (room_.id().empty() || event.room_id != room_.id()) return Verdict::drop;
+  // The delete API makes each member leave in its own name: that is how a deleted room looks.
+  if (about_us && here && event.membership != "join") return Verdict::store;
+  if (event.sender == bot_ || !here) return Verdict::drop;
   if (event.state_key) return is_room_state(event) ? Verdict::store : Verdict::drop;
   if (event.redacted) return Verdict::drop;
   if (event.type == "m.room.message") return judge_message(event);

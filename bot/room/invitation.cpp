@@ -24,9 +24,6 @@ InvitationAnswer answer_to(const matrix::Event& invitation, const InvitationSett
   if (invitation.room_id == setting.successor) return {Act::join_successor, {}};
   if (stripped.encrypted) return {Act::explain_encrypted, {}};
   if (setting.have_room) return reject("the bot has an admin room");
-  if (!setting.configured.empty() && setting.configured != invitation.room_id) {
-    return reject("room.id in the configuration names another room");
-  }
   return {Act::adopt, {}};
 }
 

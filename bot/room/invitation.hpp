@@ -15,7 +15,6 @@ struct InvitationSetting {
   bool have_room = false;      // a usable admin room
   core::RoomId room;           // the admin room, also when it cannot be used
   core::RoomId successor;      // announced by an admin's tombstone
-  core::RoomId configured;     // room.id
 };
 
 struct InvitationAnswer {

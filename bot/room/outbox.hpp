@@ -30,7 +30,8 @@ class Outbox {
                                                                    std::string content, std::chrono::milliseconds limit);
   // Waits for the event id of a cause that was posted; errors as above, not_found when it never was.
   boost::asio::awaitable<core::Result<core::EventId>> wait_for(std::string cause, std::chrono::milliseconds limit);
-  // The sender; until cancelled. Rows that were attempted, or wait since before the start, are first looked for in the room by
+  // The sender; until cancelled. To be started after the first AdminRoom::open(), which holds a room that is not fit to speak
+  // in: started before, it would send there what waits since the last life. Rows that were attempted, or wait since before the start, are first looked for in the room by
   // unsigned.transaction_id when they are over 20 h old, or any of them with `search_first` (an unclean stop on Synapse < 1.141,
   // which forgets transaction ids at its restart).
   boost::asio::awaitable<void> run(bool search_first);

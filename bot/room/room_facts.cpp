@@ -48,7 +48,7 @@ RoomFacts facts_from(const std::vector<matrix::Event>& state, const core::UserId
 
 std::string why_unusable(const RoomFacts& facts) {
   if (!facts.joined) {
-    if (facts.removed_by.empty()) return "the bot is not in the room";
+    if (facts.removed_by.empty()) return "the bot is not in the room any more";
     return facts.removed_by.str() + " removed the bot from the room";
   }
   if (facts.encrypted) return "the room is encrypted, and this version of the bot cannot read encrypted messages";
