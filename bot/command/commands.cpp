@@ -5,6 +5,7 @@
 #include "command/dispatcher_state.hpp"
 #include "command/help.hpp"
 #include "command/resolve.hpp"
+#include "command/status.hpp"
 #include "command/verification.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
@@ -90,16 +91,9 @@ awaitable<core::Result<core::EventId>> State::sent_event(std::string cause, std:
   }
 }
 
-awaitable<void> State::set_status(core::EventId command_event, std::string sign) {
-  const std::string cause = "status:" + command_event.str();
-  auto before = co_await services.stores->outbox.find(cause);
-  if (before && *before && !(*before)->event_id.empty()) co_await room.redact(cause + ":over", (*before)->event_id, "over");
-  co_await room.react(cause + ":" + sign, std::move(command_event), std::move(sign));
-}
-
 awaitable<core::Result<void>> State::prove_database(const Context& context) {
   if (context.command_event.empty() || room.id().empty()) co_return core::Result<void>();
-  const std::string cause = "status:" + context.command_event.str();
+  const std::string cause = status_cause(context.command_event);
   auto reacted = co_await room.react(cause, context.command_event, "⏳");
   if (!reacted) co_return core::fail(reacted.error());
   auto event = co_await sent_event(cause, std::chrono::seconds(20));
@@ -195,7 +189,7 @@ awaitable<Performed> State::perform(Typed typed, Context context, std::optional<
   if (!may) {
     co_await deliver(of(may.error()));
     Performed performed = refused(may.error());
-    if (plans_something && !context.command_event.empty()) co_await set_status(context.command_event, "❌");
+    if (plans_something && !context.command_event.empty()) co_await set_status(services, room, context.command_event, "❌");
     co_await audit(context, performed);
     co_return performed;
   }
@@ -210,6 +204,7 @@ awaitable<Performed> State::perform(Typed typed, Context context, std::optional<
       performed = Performed{"answered", true, 0, false, answer->json};
       co_await deliver(std::move(*answer));
     }
+    co_await set_status(services, room, context.command_event, performed.ok ? "✅" : "❌");
     co_await audit(context, performed);
     co_return performed;
   }
@@ -244,7 +239,7 @@ awaitable<Performed> State::perform(Typed typed, Context context, std::optional<
     }
   }
   if (plans_something && !context.command_event.empty() && performed.number == 0)
-    co_await set_status(context.command_event, performed.ok ? "✅" : "❌");
+    co_await set_status(services, room, context.command_event, performed.ok ? "✅" : "❌");
   co_await audit(context, performed);
   co_return performed;
 }

@@ -4,6 +4,7 @@
 
 #include "command/cards.hpp"
 #include "command/dispatcher_state.hpp"
+#include "command/status.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 
@@ -162,15 +163,14 @@ awaitable<void> Dispatcher::job_ended(db::JobRow job, jobs::Plan, jobs::Receipt 
   }
   if (interrupted) co_return;
   const std::string sign = job.state == "done" ? "✅" : job.state == "stopped" ? "🛑" : "❌";
-  if (!job.command_event.empty()) co_await state.set_status(job.command_event, sign);
-  const auto took = job.started_ago;
+  co_await set_status(state.services, state.room, job.command_event, sign);
   matrix::Message card = receipt_card(job, receipt);
   matrix::Envelope envelope;
   envelope.reply_to = job.command_event;
-  if (job.state != "done" || took >= std::chrono::seconds(10)) {
-    envelope.notice = false;
-    if (job.origin == "room") envelope.mentions.push_back(job.asker);
-  }
+  // The end rings; who has just typed !pause or !cancel looks at the room anyway.
+  const bool by_hand = job.state == "stopped" && (job.reason == "paused" || job.reason == "cancelled");
+  envelope.notice = by_hand;
+  if (!by_hand && job.origin == "room") envelope.mentions.push_back(job.asker);
   // The stop of a job that is resumed ends again: the heartbeat's count of ends makes the cause unique.
   auto totals = co_await state.services.stores->jobs.totals(job.number);
   const std::int64_t finished = totals ? totals->done + totals->kept + totals->failed + totals->unknown : 0;

@@ -51,7 +51,6 @@ struct Dispatcher::State {
   boost::asio::awaitable<core::Result<core::EventId>> sent_event(std::string cause, std::chrono::milliseconds limit);
   // Shows ⏳ on the command and proves with that event that the database is this homeserver's.
   boost::asio::awaitable<core::Result<void>> prove_database(const Context& context);
-  boost::asio::awaitable<void> set_status(core::EventId command_event, std::string sign);
 
   // The job that a message of ours (plan card, live message, receipt) or a command event belongs to.
   boost::asio::awaitable<std::optional<std::int64_t>> job_of(core::EventId event);

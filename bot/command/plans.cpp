@@ -4,6 +4,7 @@
 
 #include "command/cards.hpp"
 #include "command/roles.hpp"
+#include "command/status.hpp"
 #include "core/log.hpp"
 #include "core/secret.hpp"
 
@@ -236,6 +237,7 @@ awaitable<bool> Plans::close(std::int64_t number, std::string reason, std::strin
   waiting_.erase(number);
   co_await take_reactions_back(number);
   auto row = co_await services_.stores->jobs.find(number);
+  if (row && *row) co_await set_status(services_, room_, (*row)->command_event, "🛑");
   auto card = co_await services_.stores->outbox.find(card_cause(number));
   if (!row || !*row || !card || !*card || (*card)->event_id.empty()) co_return true;
   matrix::Message message = closed_card(number, (*row)->command, words);
@@ -250,6 +252,7 @@ awaitable<void> Plans::expire() {
   for (const db::JobRow& job : *expired) {
     waiting_.erase(job.number);
     co_await take_reactions_back(job.number);
+    co_await set_status(services_, room_, job.command_event, "🛑");
     auto card = co_await services_.stores->outbox.find(card_cause(job.number));
     if (!card || !*card || (*card)->event_id.empty()) continue;
     matrix::Message message = closed_card(job.number, job.command, "expired after 10 minutes");

@@ -68,7 +68,7 @@ class Postgres:
             self._create()
         arguments = [
             self._programs / "postgres", "-D", self.data, "-p", self.port,
-            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=100",
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400",
             "-c", "shared_buffers=64MB", "-c", "log_min_duration_statement=2000", "-c", "log_line_prefix=%m %p %a %d ",
         ]  # fmt: skip
         if not self.durable:
