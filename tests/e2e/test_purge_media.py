@@ -70,7 +70,10 @@ def test_dry_run_deletes_nothing_and_tells_all(fresh):
     before = world.fill.snapshot()
     answer = world.alice.ask("!purge-media 30d --dry-run", timeout=60)
     assert str(len(old)) in answer.body and answer.plan_number is None
-    assert world.fill.snapshot() == before
+    after = world.fill.snapshot()
+    for snapshot in (before, after):
+        snapshot.pop("events")  # the conversation itself
+    assert after == before
     assert not [job for job in world.jobs() if job["state"] != "void" and job["state"] != "done"]
 
 
