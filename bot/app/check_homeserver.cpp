@@ -77,8 +77,12 @@ awaitable<void> check_right(Report& report, Homeserver& homeserver, const config
   if (!rights && rights.error().code == Code::not_allowed) {
     const auto mas = co_await homeserver.admin.uses_mas();
     const bool under_mas = mas && *mas;
+    std::string mend;  // on one line, as all findings
+    for (const std::string& line : admin_instructions(config, homeserver.sender, under_mas)) {
+      mend += (mend.empty() ? "" : " ") + std::string(core::trim(line));
+    }
     report.fail(fmt::format("{} may not administer: {}", own_token ? "the admin_token" : homeserver.sender.str(), rights.error().why),
-                core::join(admin_instructions(config, homeserver.sender, under_mas), "\n"));
+                std::move(mend));
     co_return;
   }
   if (!rights) {
@@ -86,7 +90,7 @@ awaitable<void> check_right(Report& report, Homeserver& homeserver, const config
     co_return;
   }
   report.ok(own_token ? "the admin_token administers" : homeserver.sender.str() + " is a server admin");
-  const auto ours = co_await check_ownership(homeserver.admin, homeserver, config.appservice.id);
+  const auto ours = co_await check_ownership(homeserver.admin, homeserver.sender, homeserver.chat, config.appservice.id);
   if (ours) {
     report.ok(homeserver.chat.str() + " and " + homeserver.sender.str() + " belong to the bot");
   } else {

@@ -14,9 +14,9 @@ using core::Result;
 
 namespace {
 
-core::Error owned_by_person(const core::UserId& user, const std::string& owner, const Homeserver& homeserver) {
+core::Error owned_by_another(const core::UserId& user, const std::string& owner, const core::UserId& sender) {
   const std::string who = owner.empty() ? "a person" : "the application service " + owner;
-  const bool chat = user == homeserver.chat;
+  const bool chat = user != sender;
   return core::Error{Code::conflict, fmt::format("{} owns {}", who, user.str()),
                      "the bot must not speak or administer under somebody else's name",
                      chat ? "Choose another name: run setup again with --localpart (or change bot.localpart in a steward.yaml "
@@ -44,7 +44,7 @@ awaitable<Result<void>> introduce(Homeserver& homeserver, std::string display_na
 // for a name that a person owns would make that person a server admin.
 awaitable<Result<void>> promote(Homeserver& homeserver, core::Secret token, std::string appservice_id) {
   synapse::AdminClient admin = homeserver.as(std::move(token));
-  auto ours = co_await check_ownership(admin, homeserver, std::move(appservice_id));
+  auto ours = co_await check_ownership(admin, homeserver.sender, homeserver.chat, std::move(appservice_id));
   if (!ours) co_return ours;
   auto done = co_await admin.set_admin(homeserver.sender, true);
   if (!done) co_return done;
@@ -56,7 +56,7 @@ awaitable<Result<bool>> has_right(Homeserver& homeserver, std::string appservice
   const auto rights = co_await homeserver.admin.check_rights();
   if (!rights && rights.error().code == Code::not_allowed) co_return false;
   if (!rights) co_return std::unexpected(rights.error());
-  const auto ours = co_await check_ownership(homeserver.admin, homeserver, std::move(appservice_id));
+  const auto ours = co_await check_ownership(homeserver.admin, homeserver.sender, homeserver.chat, std::move(appservice_id));
   if (!ours) co_return std::unexpected(ours.error());
   co_return true;
 }
@@ -86,15 +86,16 @@ awaitable<Result<bool>> gain_right(Homeserver& homeserver, std::string appservic
 
 }  // namespace
 
-awaitable<Result<void>> check_ownership(synapse::AdminClient& admin, const Homeserver& homeserver, std::string appservice_id) {
+awaitable<Result<void>> check_ownership(synapse::AdminClient& admin, core::UserId sender, core::UserId chat,
+                                        std::string appservice_id) {
   for (int i = 0; i < 2; ++i) {
-    const core::UserId& user = i == 0 ? homeserver.sender : homeserver.chat;
+    const core::UserId& user = i == 0 ? sender : chat;
     const auto info = co_await admin.user(user);
     if (!info) co_return std::unexpected(info.error());
     if (!info->has_value()) {
       co_return core::fail(Code::not_found, user.str() + " is not registered", "Synapse knows no such user", "Run steward setup");
     }
-    if ((*info)->appservice_id != appservice_id) co_return core::fail(owned_by_person(user, (*info)->appservice_id, homeserver));
+    if ((*info)->appservice_id != appservice_id) co_return core::fail(owned_by_another(user, (*info)->appservice_id, sender));
     if ((*info)->deactivated) {
       co_return core::fail(Code::conflict, user.str() + " is deactivated", {},
                            "Reactivate it through the admin API, or choose another name");

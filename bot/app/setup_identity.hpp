@@ -41,8 +41,10 @@ boost::asio::awaitable<core::Result<Established>> establish_identities(Homeserve
 // What a person can do to make `user` a server admin, as lines to print.
 std::vector<std::string> admin_instructions(const config::Config& config, const core::UserId& user, bool mas);
 
-// conflict unless both users exist and belong to our registration, as `admin` sees them.
-boost::asio::awaitable<core::Result<void>> check_ownership(synapse::AdminClient& admin, const Homeserver& homeserver,
+// That both users exist and belong to our registration, as `admin` sees them: conflict when somebody else owns one of
+// them or one is deactivated, not_found when one is not registered. Also to be asked before the running bot invites
+// anybody: a name that a person owns must not speak for the bot.
+boost::asio::awaitable<core::Result<void>> check_ownership(synapse::AdminClient& admin, core::UserId sender, core::UserId chat,
                                                            std::string appservice_id);
 
 }  // namespace steward::app
