@@ -24,7 +24,7 @@ using boost::asio::awaitable;
 
 namespace {
 
-constexpr auto stop_grace = std::chrono::seconds(20);
+constexpr auto stop_grace = std::chrono::seconds(8);  // then what still runs is cut off; the journal takes it up again
 constexpr auto reconnect_after = std::chrono::seconds(3);
 constexpr auto housekeeping_interval = std::chrono::seconds(3);
 constexpr auto reconcile_interval = std::chrono::minutes(10);
