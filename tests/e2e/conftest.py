@@ -11,7 +11,8 @@ from support.process import ROOT, Unavailable
 from support.steward import program
 from support.world import Template, World
 
-FOLDER = Path(os.environ.get("STEWARD_E2E_FOLDER", ROOT / "build/e2e"))  # another one lets two runs stand side by side
+# Another folder lets two runs stand side by side; the workers of one run (pytest -n) have theirs below it.
+FOLDER = Path(os.environ.get("STEWARD_E2E_FOLDER", ROOT / "build/e2e")) / os.environ.get("PYTEST_XDIST_WORKER", "main")
 _open_worlds = []
 
 
