@@ -1,10 +1,10 @@
 // What events say about rooms whose statistics are empty. The JSON of events is parsed here: a cast in SQL dies on \u0000.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "commands/room_selection.hpp"
 #include "core/text.hpp"
+#include "room/json_fields.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::commands {
@@ -12,19 +12,10 @@ namespace {
 
 constexpr std::size_t rooms_at_a_time = 1000;
 
-std::string content_text(const std::string& event_json, const char* key) {
-  const nlohmann::json event = nlohmann::json::parse(event_json, nullptr, /*allow_exceptions=*/false);
-  if (!event.is_object()) return {};
-  const auto content = event.find("content");
-  if (content == event.end() || !content->is_object()) return {};
-  const auto value = content->find(key);
-  return value != content->end() && value->is_string() ? value->get<std::string>() : std::string();
-}
-
 std::string label_of(const db::Row& row) {
   if (!row.text("alias").empty()) return core::clean_name(row.text("alias"));
   if (!row.text("stats_name").empty()) return core::clean_name(row.text("stats_name"));
-  return core::clean_name(content_text(row.text("name_json"), "name"));
+  return core::clean_name(room::text_at(row.text("name_json"), "/content/name"));
 }
 
 }  // namespace
@@ -51,7 +42,7 @@ core::Result<std::set<std::string>> untold_spaces(db::Transaction& transaction, 
   auto rows = transaction.exec(db::sql::rooms_without_type, {{"rooms", db::bind_array(rooms)}});
   if (!rows) return core::fail(rows.error());
   for (const db::Row& row : *rows)
-    if (content_text(row.text("create_json"), "type") == "m.space") spaces.insert(row.text("room_id"));
+    if (room::text_at(row.text("create_json"), "/content/type") == "m.space") spaces.insert(row.text("room_id"));
   return spaces;
 }
 

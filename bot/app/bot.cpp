@@ -7,6 +7,7 @@
 
 #include "app/control_socket.hpp"
 #include "app/service_manager.hpp"
+#include "app/setup_identity.hpp"
 #include "app/state_file.hpp"
 #include "command/job_guard.hpp"
 #include "commands/all.hpp"
@@ -296,11 +297,16 @@ core::Result<void> Bot::Parts::open_endpoint() {
   return {};
 }
 
-// Until it works or the bot stops: Synapse may be down, the registration not active yet.
+// Until it works or the bot stops: Synapse may be down, the registration not active yet. Names that somebody else owns end it.
 awaitable<bool> Bot::Parts::open_room() {
   std::string last;
   for (auto delay = std::chrono::milliseconds(500); !stopping && !store_lost; delay = std::min<std::chrono::milliseconds>(delay * 2, std::chrono::seconds(15))) {
-    auto opened = co_await room->open();
+    auto opened = co_await check_ownership(*admin, options.sender, options.bot, config.appservice.id);
+    if (!opened && opened.error().code == core::Code::conflict) {
+      core::log_error("app", "{}", core::describe(opened.error()));
+      co_return false;
+    }
+    if (opened) opened = co_await room->open();
     if (opened) co_return true;
     std::string words = core::describe(opened.error());
     if (words != last) core::log_warning("app", "the admin room is not open yet: {}", words);
@@ -450,6 +456,10 @@ awaitable<Ending> Bot::run() {
     co_return Ending::failed;
   }
   const bool in_room = co_await parts.open_room();
+  if (!in_room && !parts.stopping && !parts.store_lost) {
+    co_await parts.shut_down();
+    co_return Ending::failed;
+  }
   if (in_room) {
     co_await parts.start_work();
     auto listening = ControlSocket::listen(parts.io, parts.config.bot.socket, [&parts](std::string line, bool yes, std::function<void(std::string)> print) -> awaitable<LineResult> {

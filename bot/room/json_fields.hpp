@@ -1,4 +1,5 @@
-// Single fields out of JSON texts (state contents, stored rows) for room's sources, tolerant of whatever other people wrote.
+// Single fields out of JSON texts (state contents, stored rows, event_json), tolerant of whatever other people wrote.
+// Used by room's sources and by commands that read events from the database.
 // Any thread.
 #pragma once
 
