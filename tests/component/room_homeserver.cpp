@@ -1,6 +1,9 @@
 #include "room_homeserver.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "http/url.hpp"
 
@@ -58,6 +61,9 @@ void RoomHomeserver::cut(std::string part, core::Code code, bool done_all_the_sa
 }
 
 boost::asio::awaitable<core::Result<http::Response>> RoomHomeserver::send(http::Request request, http::CallOptions) {
+  // As on a network, others run before the answer is there.
+  auto executor = co_await boost::asio::this_coro::executor;
+  co_await boost::asio::post(executor, boost::asio::use_awaitable);
   const http::ParsedTarget target = http::parse_target(without_trailing_slash(request.target));
   std::string line = request.method + " ";
   for (const std::string& segment : target.segments) line += "/" + segment;

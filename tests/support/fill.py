@@ -65,7 +65,8 @@ class Filler:
         with self.synapse.postgres.connect(self.synapse.database) as connection:
             connection.autocommit = False
             copier = _RoomCopier(connection, self.synapse, room)
-            copies = [copier.copy(number) for number in range(1, count + 1)]
+            start = secrets.randbelow(10**9)  # copies of one room at several times must differ
+            copies = [copier.copy(start + number) for number in range(1, count + 1)]
             copier.write()
             connection.commit()
         return copies
