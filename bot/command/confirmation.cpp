@@ -137,7 +137,8 @@ Verdict judge(const Say& say, const Waiting& plan, const core::UserId& who, Role
     return explain(fmt::format("Plan {} needs the role {} to confirm it; yours is {}.", plan.number, name(role_for(plan.level)), name(role)));
   }
   if (second_admin && plan.level >= deletes_for_good && who == plan.asker) {
-    return explain(fmt::format("Plan {} needs another admin than the one who asked: they type {}", plan.number, words_to_type(plan)));
+    return explain(fmt::format("Plan {} needs another admin than the one who asked: they type {}. Without a second one, give the command "
+                               "at the server's terminal with `steward exec`.", plan.number, words_to_type(plan)));
   }
   return judge_word(say, plan);
 }
