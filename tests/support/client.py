@@ -39,19 +39,24 @@ class Message:
         """Whether a phone rings: m.text with a mention."""
         return self.msgtype == "m.text" and bool(self.mentions)
 
+    @property
+    def first_body(self):
+        """What it said before it was edited: a closed card no longer names its words."""
+        return self.versions[0][1] if self.versions else self.body
+
     def __contains__(self, words):
         return words.lower() in self.body.lower()
 
     @property
     def plan_number(self):
         """The number that a plan card asks to confirm with, or None."""
-        found = re.search(r"\byes (\d+)\b", self.body)
+        found = re.search(r"\byes (\d+)\b", self.first_body)
         return int(found.group(1)) if found else None
 
     @property
     def plan_words(self):
         """`yes 41 word` as the card asks for it (level 4), or `yes 41`."""
-        found = re.search(r"\byes \d+(?: [\w.-]+)?", self.body)
+        found = re.search(r"\byes \d+(?: [\w.-]+)?", self.first_body)
         return found.group(0) if found else None
 
 
