@@ -156,7 +156,7 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   const std::int64_t rest = usage->groups - static_cast<std::int64_t>(first.size());
   if (rest > 0 && !as_file) answer.message.paragraph(fmt::format("and {} more; --limit, --csv", core::format_count(rest)));
   if (by == "room")
-    answer.message.paragraph("Only unencrypted rooms can be asked for their media, here the largest by members; a file in two rooms counts in both.");
+    answer.message.paragraph("Only unencrypted rooms can be asked for their media, here those that name the most files; a file in two rooms counts in both.");
   answer.json = command::to_json(table);
   if (arguments.flag("csv")) answer.files.push_back({"media-by-" + by + ".csv", "text/csv", command::to_csv(table), what + " by " + by});
   if (arguments.flag("json")) answer.files.push_back({"media-by-" + by + ".json", "application/json", answer.json, what + " by " + by});
