@@ -31,10 +31,18 @@ Waiting plan_of(int level) {
 Say say(std::string_view text, const EventId& reply = EventId()) { return read_say(text, reply).value(); }
 Say react(std::string_view key, const EventId& target = card) { return read_reaction(key, target).value(); }
 
-Verdict judge_admin(const Say& said, const Waiting& plan, const UserId& who = ann, bool second = false) { return judge(said, plan, who, Role::admin, second); }
+Verdict judge_admin(const Say& said, const Waiting& plan, const UserId& who = ann, bool second = false) {
+  return judge(said, plan, who, Role::admin, second);
+}
 
 TEST(Say, ReadsAnswers) {
-  struct Row { std::string text; Say::Kind kind; Say::Way way; std::int64_t number; std::string word; };
+  struct Row {
+    std::string text;
+    Say::Kind kind;
+    Say::Way way;
+    std::int64_t number;
+    std::string word;
+  };
   const std::vector<Row> rows{
       {"yes", Say::Kind::yes, Say::Way::bare_word, 0, ""},
       {"Yes", Say::Kind::yes, Say::Way::bare_word, 0, ""},
@@ -60,7 +68,9 @@ TEST(Say, ReadsAnswers) {
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->way, Say::Way::reply);
   EXPECT_EQ(reply->points_at, card);
-  for (const std::string text : {"", "ja", "y", "ok", "yes please", "yes, do it", "yesterday", "yes 0", "yes -1", "yes 41x", "yes 99999999999999999999", "no way", "not", "yes\nno", "!yes yes", "nope", "."})
+  for (const std::string text :
+       {"", "ja", "y", "ok", "yes please", "yes, do it", "yesterday", "yes 0", "yes -1", "yes 41x",
+        "yes 99999999999999999999", "no way", "not", "yes\nno", "!yes yes", "nope", "."})
     EXPECT_FALSE(read_say(text, EventId())) << text;
 }
 
@@ -69,8 +79,10 @@ TEST(Say, ReadsReactions) {
     ASSERT_TRUE(read_reaction(key, card)) << key;
     EXPECT_EQ(read_reaction(key, card)->kind, Say::Kind::yes) << key;
   }
-  for (const std::string key : {"❌", "❌\ufe0f", "✖️", "👎", "👎🏻"}) EXPECT_EQ(react(key).kind, Say::Kind::no) << key;
-  for (const std::string key : {"", "❤️", "👀", "yes", "✅✅", "👍👎", "🏽"}) EXPECT_FALSE(read_reaction(key, card)) << key;
+  for (const std::string key : {"❌", "❌\ufe0f", "✖️", "👎", "👎🏻"})
+    EXPECT_EQ(react(key).kind, Say::Kind::no) << key;
+  for (const std::string key : {"", "❤️", "👀", "yes", "✅✅", "👍👎", "🏽"})
+    EXPECT_FALSE(read_reaction(key, card)) << key;
   EXPECT_EQ(read_job_reaction("⏸️"), JobReaction::pause);
   EXPECT_EQ(read_job_reaction("🛑"), JobReaction::cancel);
   EXPECT_EQ(read_job_reaction("▶️"), JobReaction::resume);
@@ -81,19 +93,22 @@ TEST(Say, ReadsReactions) {
 TEST(Judge, AskerConfirmsLevelsTwoAndThree) {
   for (const int level : {2, 3}) {
     const Waiting plan = plan_of(level);
-    for (const Say& said : {say("yes"), say("yes", card), say("yes 41"), react("✅")}) EXPECT_EQ(judge_admin(said, plan).kind, Kind::confirm) << level;
+    for (const Say& said : {say("yes"), say("yes", card), say("yes 41"), react("✅")})
+      EXPECT_EQ(judge_admin(said, plan).kind, Kind::confirm) << level;
     EXPECT_EQ(judge_admin(say("yes 41 1204"), plan).kind, Kind::explain);
   }
 }
 
 TEST(Judge, LevelFourWantsTheWord) {
   const Waiting plan = plan_of(4);
-  for (const Say& said : {say("yes"), say("yes", card), say("yes 41"), react("✅"), say("yes 41 1205"), say("yes 41 banana")}) {
+  for (const Say& said :
+       {say("yes"), say("yes", card), say("yes 41"), react("✅"), say("yes 41 1205"), say("yes 41 banana")}) {
     const Verdict verdict = judge_admin(said, plan);
     EXPECT_EQ(verdict.kind, Kind::explain);
     EXPECT_THAT(verdict.text, HasSubstr("`yes 41 1204`"));
   }
-  for (const Say& said : {say("yes 41 1204"), say("yes 41 1 204"), say("yes 41 1\u202f204")}) EXPECT_EQ(judge_admin(said, plan).kind, Kind::confirm);
+  for (const Say& said : {say("yes 41 1204"), say("yes 41 1 204"), say("yes 41 1\u202f204")})
+    EXPECT_EQ(judge_admin(said, plan).kind, Kind::confirm);
   Waiting named = plan;
   named.word = "Big-Room";
   EXPECT_EQ(judge_admin(say("yes 41 big-room"), named).kind, Kind::confirm);
@@ -137,7 +152,8 @@ TEST(Judge, ExpiredPlansAreNotConfirmed) {
   for (const int level : {2, 3, 4}) {
     Waiting plan = plan_of(level);
     plan.expired = true;
-    for (const Say& said : {say("yes"), say("yes", card), say("yes 41"), say("yes 41 1204"), react("✅")}) EXPECT_EQ(judge_admin(said, plan).kind, Kind::explain);
+    for (const Say& said : {say("yes"), say("yes", card), say("yes 41"), say("yes 41 1204"), react("✅")})
+      EXPECT_EQ(judge_admin(said, plan).kind, Kind::explain);
     EXPECT_THAT(judge_admin(say("yes 41 1204"), plan).text, HasSubstr("expired"));
   }
   EXPECT_EQ(confirmation_time, std::chrono::minutes(10));

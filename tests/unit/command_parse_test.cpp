@@ -97,8 +97,10 @@ TEST(Parse, FlagsInAllTheirForms) {
       {"list-media dry", "list-media --dry-run"},
   };
   for (const auto& [line, expected] : rows) {
-    if (expected.empty()) error_of(line);
-    else EXPECT_EQ(line_of(line), expected) << line;
+    if (expected.empty())
+      error_of(line);
+    else
+      EXPECT_EQ(line_of(line), expected) << line;
   }
 }
 
@@ -181,20 +183,24 @@ TEST(Parse, AgesNeedUnitsAndEnoughOfThem) {
 
 TEST(Parse, CaretStandsUnderTheWrongWord) {
   EXPECT_THAT(error_of("clean-rooms dryrun").what, HasSubstr("\n!clean-rooms dryrun\n             ^^^^^^"));
-  EXPECT_THAT(error_of("purge-media 30d --remote --csv --bananas").what, HasSubstr("\n--remote --csv --bananas\n               ^^^^^^^^^"));
+  EXPECT_THAT(error_of("purge-media 30d --remote --csv --bananas").what,
+              HasSubstr("\n--remote --csv --bananas\n               ^^^^^^^^^"));
   EXPECT_THAT(error_of("purge-media").what, HasSubstr("\n!purge-media \n             ^"));
   EXPECT_THAT(error_of("clean-rooms 日本").what, HasSubstr("\n!clean-rooms 日本\n             ^^^^"));
 }
 
 TEST(Parse, EchoesMaskSecretsAndStayNarrow) {
   const std::string token = "syt_" + std::string("YWRtaW4_AbCdEfGhIjKlMnOpQrSt_1a2b3c");
-  for (const std::string& line : {"clean-rooms " + token, "clean-rooms --token=" + token, "clean-rooms " + token + " --older 5d", "clean-rooms --key=" + token, "clean-rooms --limit " + token,
-                                  "clean-rooms --older x:" + token, "clean-rooms --include left," + token, "room (" + token + ")"}) {
+  for (const std::string& line :
+       {"clean-rooms " + token, "clean-rooms --token=" + token, "clean-rooms " + token + " --older 5d",
+        "clean-rooms --key=" + token, "clean-rooms --limit " + token, "clean-rooms --older x:" + token,
+        "clean-rooms --include left," + token, "room (" + token + ")"}) {
     const core::Error error = error_of(line);
     EXPECT_THAT(core::describe(error), Not(HasSubstr("YWRtaW4"))) << line;
   }
   EXPECT_EQ(parsed("clean-rooms --reason " + token).line, "clean-rooms --reason ***");
-  EXPECT_EQ(parsed("clean-rooms --reason \"his password=hunter2 is known\"").line, "clean-rooms --reason \"his *** is known\"");
+  EXPECT_EQ(parsed("clean-rooms --reason \"his password=hunter2 is known\"").line,
+            "clean-rooms --reason \"his *** is known\"");
   const core::Error error = error_of("clean-rooms " + std::string(3000, 'x'));
   EXPECT_LT(error.what.size(), 250U);
   EXPECT_THAT(error_of("clean-rooms </code><a>\u200f").what, Not(HasSubstr("\u200f")));
@@ -226,7 +232,8 @@ TEST(Parse, ValuesAreTyped) {
   EXPECT_EQ(clean.arguments.age("older"), std::chrono::hours(24 * 30));
   EXPECT_FALSE(clean.arguments.has("older"));
 
-  EXPECT_EQ(parsed("report --since 2026-01-31").arguments.date("since")->time_since_epoch(), std::chrono::milliseconds(1769814000000));  // midnight in Berlin
+  EXPECT_EQ(parsed("report --since 2026-01-31").arguments.date("since")->time_since_epoch(),
+            std::chrono::milliseconds(1769814000000));  // midnight in Berlin
   EXPECT_EQ(parsed("report --since 2026-01-31").line, "report --since 2026-01-31");
 }
 
@@ -243,7 +250,8 @@ TEST(Parse, RoomsUsersEventsAndFilesInAllForms) {
       {"room https://matrix.to/#/%23general%3Ahs.test", "#general:hs.test"},
       {"room matrix:roomid/abc:hs.test?via=x", "!abc:hs.test"},
       {"room matrix:r/general:hs.test", "#general:hs.test"},
-      {"room matrix:roomid/8UkqMnym0typt3OyYm1_JG3hCd1-xf_Or1oiXLsMhNo", "!8UkqMnym0typt3OyYm1_JG3hCd1-xf_Or1oiXLsMhNo"},
+      {"room matrix:roomid/8UkqMnym0typt3OyYm1_JG3hCd1-xf_Or1oiXLsMhNo",
+       "!8UkqMnym0typt3OyYm1_JG3hCd1-xf_Or1oiXLsMhNo"},
       {"user @ann", "@ann:hs.test"},
       {"user ann.smith", "@ann.smith:hs.test"},
       {"user @ann:other.org:8448", "@ann:other.org:8448"},
@@ -270,14 +278,21 @@ TEST(Parse, RoomsUsersEventsAndFilesInAllForms) {
 
 TEST(Parse, StructuredCommands) {
   const auto structured = [](std::string_view json) { return told(parse_structured(json, specs(), "hs.test", "UTC")); };
-  EXPECT_EQ(structured(R"({"command":"purge-media","arguments":{"age":"30d","dry_run":true,"min_size":"10M"}})"), "purge-media 30d --min-size 10M --dry-run");
-  EXPECT_EQ(structured(R"({"command":"clean_rooms","arguments":{"include":["left","aliased"],"limit":5,"force":false}})"), "clean-rooms --limit 5 --include left --include aliased");
-  EXPECT_EQ(structured(R"({"command":"room","arguments":{"room":{"id":"!a:hs.test","via":["hs.test"]}}})"), "room !a:hs.test");
+  EXPECT_EQ(structured(R"({"command":"purge-media","arguments":{"age":"30d","dry_run":true,"min_size":"10M"}})"),
+            "purge-media 30d --min-size 10M --dry-run");
+  EXPECT_EQ(
+      structured(R"({"command":"clean_rooms","arguments":{"include":["left","aliased"],"limit":5,"force":false}})"),
+      "clean-rooms --limit 5 --include left --include aliased");
+  EXPECT_EQ(structured(R"({"command":"room","arguments":{"room":{"id":"!a:hs.test","via":["hs.test"]}}})"),
+            "room !a:hs.test");
   EXPECT_EQ(structured(R"({"command":"list-rooms","arguments":{"text":"--json"}})"), "list-rooms \"--json\"");
   EXPECT_EQ(structured(R"({"command":"banana"})"), "?");
-  for (const std::string_view wrong : {"", "[]", "{}", R"({"command":5})", R"({"command":"purge-media","arguments":[]})",
-                                       R"({"command":"purge-media","arguments":{"age":30}})", R"({"command":"purge-media","arguments":{"age":"30d","dry_run":"yes"}})",
-                                       R"({"command":"purge-media","arguments":{"age":"30d","bananas":true}})", R"({"command":"purge-media","arguments":{"age":["30d"]}})"})
+  for (const std::string_view wrong :
+       {"", "[]", "{}", R"({"command":5})", R"({"command":"purge-media","arguments":[]})",
+        R"({"command":"purge-media","arguments":{"age":30}})",
+        R"({"command":"purge-media","arguments":{"age":"30d","dry_run":"yes"}})",
+        R"({"command":"purge-media","arguments":{"age":"30d","bananas":true}})",
+        R"({"command":"purge-media","arguments":{"age":["30d"]}})"})
     EXPECT_THAT(structured(wrong), StartsWith("! ")) << wrong;
 }
 

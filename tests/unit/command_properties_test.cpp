@@ -1,5 +1,5 @@
-// What holds for every input: nothing crashes, the canonical line reads back as itself, and a word that could have been --dry-run
-// never lets a command run for real.
+// What holds for every input: nothing crashes, the canonical line reads back as itself, and a word that could have been
+// --dry-run never lets a command run for real.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -16,26 +16,80 @@ using samples::parse_line;
 using samples::parse_message;
 
 const std::vector<std::string>& pieces() {
-  static const std::vector<std::string> all{
-      "!", "clean-rooms", "purge-media", "delete-rooms", "list-rooms", "user", "room", "vacuum", "maintenance", "rooms clean", " ", " ", " ", "\n", "```", "--", "-", "—", "–", "⸺", "\"",
-      "'", "\\", "=", ",", "30d", "30", "dry", "dry-run", "dryrun", "json", "--older", "--include", "left", "--keep", "!abc:hs", "#x", "@ann", "this", "r3", " syt_abcdefgh_ijklmnop", "=syt_abcdefgh_ijklmnop",
-      "\u200b", "\u202e", "日本", "\xff", "https://matrix.to/#/", "matrix:u/", "%21", "<a href=\"", "</a>", "&#x;", "Steward (x): ", "> ", std::string(1, '\0')};
+  static const std::vector<std::string> all{"!",
+                                            "clean-rooms",
+                                            "purge-media",
+                                            "delete-rooms",
+                                            "list-rooms",
+                                            "user",
+                                            "room",
+                                            "vacuum",
+                                            "maintenance",
+                                            "rooms clean",
+                                            " ",
+                                            " ",
+                                            " ",
+                                            "\n",
+                                            "```",
+                                            "--",
+                                            "-",
+                                            "—",
+                                            "–",
+                                            "⸺",
+                                            "\"",
+                                            "'",
+                                            "\\",
+                                            "=",
+                                            ",",
+                                            "30d",
+                                            "30",
+                                            "dry",
+                                            "dry-run",
+                                            "dryrun",
+                                            "json",
+                                            "--older",
+                                            "--include",
+                                            "left",
+                                            "--keep",
+                                            "!abc:hs",
+                                            "#x",
+                                            "@ann",
+                                            "this",
+                                            "r3",
+                                            " syt_abcdefgh_ijklmnop",
+                                            "=syt_abcdefgh_ijklmnop",
+                                            "\u200b",
+                                            "\u202e",
+                                            "日本",
+                                            "\xff",
+                                            "https://matrix.to/#/",
+                                            "matrix:u/",
+                                            "%21",
+                                            "<a href=\"",
+                                            "</a>",
+                                            "&#x;",
+                                            "Steward (x): ",
+                                            "> ",
+                                            std::string(1, '\0')};
   return all;
 }
 
 rc::Gen<std::string> messy() {
-  return rc::gen::map(rc::gen::container<std::vector<std::string>>(rc::gen::oneOf(rc::gen::elementOf(pieces()), rc::gen::string<std::string>())), [](const std::vector<std::string>& parts) {
-    std::string text;
-    for (const std::string& part : parts) text += part;
-    return text;
-  });
+  return rc::gen::map(rc::gen::container<std::vector<std::string>>(
+                          rc::gen::oneOf(rc::gen::elementOf(pieces()), rc::gen::string<std::string>())),
+                      [](const std::vector<std::string>& parts) {
+                        std::string text;
+                        for (const std::string& part : parts) text += part;
+                        return text;
+                      });
 }
 
 RC_GTEST_PROP(CommandProperties, NoInputCrashes, ()) {
   const std::string body = *messy();
   const std::string formatted = *messy();
   const auto outcome = parse_message(body, formatted);
-  if (outcome && std::holds_alternative<core::Error>(*outcome)) RC_ASSERT(!std::get<core::Error>(*outcome).what.empty());
+  if (outcome && std::holds_alternative<core::Error>(*outcome))
+    RC_ASSERT(!std::get<core::Error>(*outcome).what.empty());
   const auto command = parse_message("!clean-rooms " + body, formatted);
   static_cast<void>(parse_line("purge-media " + body));
   static_cast<void>(tokenize(body));
@@ -61,14 +115,16 @@ RC_GTEST_PROP(CommandProperties, AnswersAreCleanText, ()) {
 
 // A word made of anything, as a person would have to write it.
 rc::Gen<std::string> value() {
-  return rc::gen::suchThat(rc::gen::map(rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(std::vector<std::string>{
-                               "a", "B", "7", "-", "--", "\"", "\\", "'", " ", ",", "=", "ü", "日", "dry", "—", "!", "`", "…"})),
-                                        [](const std::vector<std::string>& parts) {
-                                          std::string text;
-                                          for (const std::string& part : parts) text += part;
-                                          return text;
-                                        }),
-                           [](const std::string& text) { return !text.empty() && fold_characters(text) == text && masked(text) == text; });
+  return rc::gen::suchThat(
+      rc::gen::map(
+          rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(std::vector<std::string>{
+              "a", "B", "7", "-", "--", "\"", "\\", "'", " ", ",", "=", "ü", "日", "dry", "—", "!", "`", "…"})),
+          [](const std::vector<std::string>& parts) {
+            std::string text;
+            for (const std::string& part : parts) text += part;
+            return text;
+          }),
+      [](const std::string& text) { return !text.empty() && fold_characters(text) == text && masked(text) == text; });
 }
 
 RC_GTEST_PROP(CommandProperties, WordsSurviveQuoting, ()) {
@@ -84,7 +140,8 @@ RC_GTEST_PROP(CommandProperties, WordsSurviveQuoting, ()) {
 RC_GTEST_PROP(CommandProperties, CanonicalLinesReadBackAsThemselves, ()) {
   std::string line = "clean-rooms";
   if (*rc::gen::arbitrary<bool>()) line += " --reason " + quote(*value(), true);
-  if (*rc::gen::arbitrary<bool>()) line += *rc::gen::elementOf(std::vector<std::string>{" --older 60d", " --older=1y2mo", " --older 3 W"});
+  if (*rc::gen::arbitrary<bool>())
+    line += *rc::gen::elementOf(std::vector<std::string>{" --older 60d", " --older=1y2mo", " --older 3 W"});
   if (*rc::gen::arbitrary<bool>()) line += *rc::gen::elementOf(std::vector<std::string>{" dry", " -n", " —dry-run"});
   if (*rc::gen::arbitrary<bool>()) line += " --keep !a,#b --keep r" + std::to_string(*rc::gen::inRange(1, 99));
   if (*rc::gen::arbitrary<bool>()) line += " --limit " + std::to_string(*rc::gen::inRange(1, 100000));
@@ -108,21 +165,29 @@ RC_GTEST_PROP(CommandProperties, TextsReadBackAsThemselves, ()) {
 
 // Whatever stands before "dry-run" (or a slip in it), the command is a dry run or does not run at all.
 RC_GTEST_PROP(CommandProperties, NeverForRealWhenADryRunWasMeant, ()) {
-  const char32_t any = *rc::gen::suchThat(rc::gen::map(rc::gen::inRange<std::uint32_t>(0x21, 0x30000), [](std::uint32_t c) { return static_cast<char32_t>(c); }),
-                                          [](char32_t c) { return (c < 0xd800 || c > 0xdfff) && c != U'"' && c != U'\'' && c != U'`'; });
+  const char32_t any =
+      *rc::gen::suchThat(rc::gen::map(rc::gen::inRange<std::uint32_t>(0x21, 0x30000),
+                                      [](std::uint32_t c) { return static_cast<char32_t>(c); }),
+                         [](char32_t c) { return (c < 0xd800 || c > 0xdfff) && c != U'"' && c != U'\'' && c != U'`'; });
   const char32_t again = *rc::gen::element(any, U'-', U'—');
   std::u32string prefix{any};
   if (*rc::gen::arbitrary<bool>()) prefix += again;
-  const std::string word = core::from_code_points(prefix) + *rc::gen::elementOf(std::vector<std::string>{"dry-run", "dryrun", "Dry-Run", "dry_run"});
-  const std::string command = *rc::gen::elementOf(std::vector<std::string>{"clean-rooms", "purge-media 30d", "vacuum", "delete-rooms !a", "list-media"});
+  const std::string word = core::from_code_points(prefix) +
+                           *rc::gen::elementOf(std::vector<std::string>{"dry-run", "dryrun", "Dry-Run", "dry_run"});
+  const std::string command = *rc::gen::elementOf(
+      std::vector<std::string>{"clean-rooms", "purge-media 30d", "vacuum", "delete-rooms !a", "list-media"});
   const bool letter = (any >= U'a' && any <= U'z') || (any >= U'A' && any <= U'Z');
   // An "@" or a "#" makes it a name that somebody can have; letters and digits make it another word of a table.
-  if ((letter || any == U'@' || any == U'#' || any == U'!' || any == U'$') && (command == "vacuum" || command == "delete-rooms !a" || command == "list-media")) return;
+  if ((letter || any == U'@' || any == U'#' || any == U'!' || any == U'$') &&
+      (command == "vacuum" || command == "delete-rooms !a" || command == "list-media"))
+    return;
   for (const std::string& line : {command + " " + word, command + " " + word + " --csv"}) {
     const Outcome outcome = parse_line(line);
-    if (const auto* parsed = std::get_if<Parsed>(&outcome)) RC_ASSERT(parsed->level == Level::reads && parsed->arguments.flag("dry-run"));
+    if (const auto* parsed = std::get_if<Parsed>(&outcome))
+      RC_ASSERT(parsed->level == Level::reads && parsed->arguments.flag("dry-run"));
     const auto message = parse_message("!" + line);
-    if (message && std::holds_alternative<Parsed>(*message)) RC_ASSERT(std::get<Parsed>(*message).arguments.flag("dry-run"));
+    if (message && std::holds_alternative<Parsed>(*message))
+      RC_ASSERT(std::get<Parsed>(*message).arguments.flag("dry-run"));
   }
 }
 

@@ -14,10 +14,13 @@ using samples::told;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-struct Row { std::string body, formatted, expected; };
+struct Row {
+  std::string body, formatted, expected;
+};
 
 void expect(const std::vector<Row>& rows) {
-  for (const Row& row : rows) EXPECT_EQ(told(parse_message(row.body, row.formatted)), row.expected) << row.body << " | " << row.formatted;
+  for (const Row& row : rows)
+    EXPECT_EQ(told(parse_message(row.body, row.formatted)), row.expected) << row.body << " | " << row.formatted;
 }
 
 TEST(Reading, CommandsAsPhonesTypeThem) {
@@ -53,8 +56,9 @@ TEST(Reading, DashesOfPhonesAreFlags) {
 }
 
 TEST(Reading, UnknownDashesAreNamed) {
-  const std::vector<std::pair<std::string, std::string>> rows{{"⸺dry-run", "U+2E3A"}, {"-⸺dry-run", "U+2E3A"}, {"⸻dry-run", "U+2E3B"}, {"－－dry-run", "U+FF0D"},
-                                                              {"﹘dry-run", "U+FE58"}, {"\u00ad\u00addry-run", "U+00AD"}, {"〜dry-run", "U+301C"}, {"ーdry-run", "U+30FC"}};
+  const std::vector<std::pair<std::string, std::string>> rows{
+      {"⸺dry-run", "U+2E3A"},  {"-⸺dry-run", "U+2E3A"},           {"⸻dry-run", "U+2E3B"},  {"－－dry-run", "U+FF0D"},
+      {"﹘dry-run", "U+FE58"}, {"\u00ad\u00addry-run", "U+00AD"}, {"〜dry-run", "U+301C"}, {"ーdry-run", "U+30FC"}};
   for (const auto& [word, name] : rows) {
     const std::string answer = told(parse_message("!clean-rooms " + word));
     EXPECT_THAT(answer, StartsWith("! ")) << word;
@@ -70,7 +74,8 @@ TEST(Reading, ReversedTextIsRefused) {
 TEST(Reading, RepliesWithFallback) {
   expect({
       {"> <@ann:hs.test> hello\n> more\n\n!help", "", "help"},
-      {"> <@ann:hs.test> !purge-media 30d\n\n!help", "<mx-reply><blockquote><a href=\"https://matrix.to/#/@ann:hs.test\">x</a></blockquote></mx-reply>!help", "help"},
+      {"> <@ann:hs.test> !purge-media 30d\n\n!help",
+       "<mx-reply><blockquote><a href=\"https://matrix.to/#/@ann:hs.test\">x</a></blockquote></mx-reply>!help", "help"},
       {"> !purge-media 30d", "", ""},
   });
 }
@@ -88,13 +93,16 @@ TEST(Reading, Mentions) {
       {"[Steward (x)](https://matrix.to/#/@steward:hs.test): purge-media 30d", "", "purge-media 30d"},
       {"[Steward](https://matrix.to/#/%40steward%3Ahs.test) purge-media 30d", "", "purge-media 30d"},
       {"\"Steward (x)\" (https://matrix.to/#/@steward:hs.test): purge-media 30d", "", "purge-media 30d"},
-      {"@room-name: purge-media 30d", "<a href='https://matrix.to/#/%40steward%3Ahs.test?via=hs.test'>@room-name</a>: purge-media 30d", "purge-media 30d"},
+      {"@room-name: purge-media 30d",
+       "<a href='https://matrix.to/#/%40steward%3Ahs.test?via=hs.test'>@room-name</a>: purge-media 30d",
+       "purge-media 30d"},
       // somebody else, chat, nobody
       {"steward2: purge-media 30d", "", ""},
       {"Steward (x) junior: purge-media 30d", "", ""},
       {"@steward:other.test: purge-media 30d", "", ""},
       {"@stewardess:hs.test: purge-media 30d", "", ""},
-      {"Steward (x): purge-media 30d", "<a href=\"https://matrix.to/#/@steward2:hs.test\">Steward (x)</a>: purge-media 30d", ""},
+      {"Steward (x): purge-media 30d",
+       "<a href=\"https://matrix.to/#/@steward2:hs.test\">Steward (x)</a>: purge-media 30d", ""},
       {"steward", "", ""},
       {"@steward:hs.test:", "", ""},
       {"Steward (x): thanks a lot", "", ""},
@@ -125,9 +133,11 @@ TEST(Reading, OnlyOneCommandAMessage) {
 TEST(Reading, ListsInCodeBlocks) {
   expect({
       {"!delete-rooms\n```\n!abc:hs.test\n!def\n\n```", "", "delete-rooms !abc:hs.test !def"},
-      {"!delete-rooms --block\n```text\n- !abc:hs.test\n- #x:hs.test\n- !abc:hs.test\n```", "", "delete-rooms !abc:hs.test #x:hs.test --block"},
+      {"!delete-rooms --block\n```text\n- !abc:hs.test\n- #x:hs.test\n- !abc:hs.test\n```", "",
+       "delete-rooms !abc:hs.test #x:hs.test --block"},
       {"!delete-rooms !zzz\n~~~\n!abc\n~~~", "", "delete-rooms !zzz !abc"},
-      {"!delete-rooms\n!abc:hs.test\n!def", "<p>!delete-rooms</p><pre><code>!abc:hs.test\n!def\n</code></pre>", "delete-rooms !abc:hs.test !def"},
+      {"!delete-rooms\n!abc:hs.test\n!def", "<p>!delete-rooms</p><pre><code>!abc:hs.test\n!def\n</code></pre>",
+       "delete-rooms !abc:hs.test !def"},
   });
   EXPECT_THAT(told(parse_message("!delete-rooms\n```\n```")), HasSubstr("list is empty"));
   EXPECT_THAT(told(parse_message("!delete-rooms\n```\n!abc:hs.test")), HasSubstr("does not end"));
@@ -141,10 +151,15 @@ TEST(Reading, PillsAreTheIdsTheyMean) {
   expect({
       {"!user Ann Smith", "!user <a href=\"https://matrix.to/#/@ann:hs.test\">Ann Smith</a>", "user @ann:hs.test"},
       {"!user Ann Smith", "!user <a href=\"matrix:u/ann:hs.test\">Ann Smith</a>", "user @ann:hs.test"},
-      {"!room Big Room", "!room <a href=\"https://matrix.to/#/!abc:hs.test?via=hs.test\">Big Room</a>", "room !abc:hs.test"},
-      {"!delete-rooms Big Big", "!delete-rooms <a href='https://matrix.to/#/!a:hs.test'>Big</a> <a href='https://matrix.to/#/!b:hs.test'>Big</a>", "delete-rooms !a:hs.test !b:hs.test"},
+      {"!room Big Room", "!room <a href=\"https://matrix.to/#/!abc:hs.test?via=hs.test\">Big Room</a>",
+       "room !abc:hs.test"},
+      {"!delete-rooms Big Big",
+       "!delete-rooms <a href='https://matrix.to/#/!a:hs.test'>Big</a> <a "
+       "href='https://matrix.to/#/!b:hs.test'>Big</a>",
+       "delete-rooms !a:hs.test !b:hs.test"},
       {"!event link", "!event <a href='https://matrix.to/#/!a:hs.test/$ev?via=x'>link</a>", "event $ev"},
-      {"!user [Ann](https://matrix.to/#/@ann:hs.test)", "!user <a href='https://matrix.to/#/@ann:hs.test'>Ann</a>", "user @ann:hs.test"},
+      {"!user [Ann](https://matrix.to/#/@ann:hs.test)", "!user <a href='https://matrix.to/#/@ann:hs.test'>Ann</a>",
+       "user @ann:hs.test"},
   });
 }
 
@@ -164,7 +179,8 @@ TEST(Reading, HugeInputGetsAClearAnswer) {
 }
 
 TEST(Reading, HtmlOfAnyKindIsRead) {
-  const HtmlText html = read_html("<p>a &amp; b&#x21;</p><a href=\"x\">y<br/>z</a> &bogus; <pre><code>1\n2</code></pre><unclosed");
+  const HtmlText html =
+      read_html("<p>a &amp; b&#x21;</p><a href=\"x\">y<br/>z</a> &bogus; <pre><code>1\n2</code></pre><unclosed");
   EXPECT_THAT(html.text, HasSubstr("a & b!"));
   ASSERT_EQ(html.links.size(), 1U);
   EXPECT_EQ(html.links[0].shown, "y\nz");

@@ -42,26 +42,37 @@ inline std::vector<Spec> make() {
       named("clean-rooms", Group::rooms, Level::destroys,
             {older, standard::limit(), repeated_option("keep", Type::room, "rooms to keep"),
              repeated_option("include", Type::choice, "kinds", {"left", "aliased", "published"}),
-             choice_option("method", {"api", "hybrid", "offline"}, "how", "api"), flag("force", "even so", Level::destroys),
-             standard::reason(), standard::dry_run(), standard::as_csv(), standard::as_json()},
+             choice_option("method", {"api", "hybrid", "offline"}, "how", "api"),
+             flag("force", "even so", Level::destroys), standard::reason(), standard::dry_run(), standard::as_csv(),
+             standard::as_json()},
             "cr"),
       named("room", Group::rooms, Level::reads, {positional("room", Type::room, "which")}),
       named("media", Group::media, Level::reads, {positional("file", Type::media, "which")}),
-      named("delete-rooms", Group::rooms, Level::deletes, {list_of("rooms", Type::room, "which"), flag("block", "and block"), standard::dry_run()}),
+      named("delete-rooms", Group::rooms, Level::deletes,
+            {list_of("rooms", Type::room, "which"), flag("block", "and block"), standard::dry_run()}),
       named("user", Group::users, Level::reads, {positional("user", Type::user, "who")}),
       named("suspend-user", Group::users, Level::reversible, {positional("user", Type::user, "who")}),
-      named("list-rooms", Group::rooms, Level::reads, {optional_positional("text", Type::text, "part of the name"), flag("empty", "without members"), standard::as_json()}, "lr"),
-      named("list-media", Group::media, Level::reads, {optional_positional("user", Type::user, "whose"), optional_positional("room", Type::room, "where"), standard::as_json(), standard::dry_run()}),
+      named("list-rooms", Group::rooms, Level::reads,
+            {optional_positional("text", Type::text, "part of the name"), flag("empty", "without members"),
+             standard::as_json()},
+            "lr"),
+      named("list-media", Group::media, Level::reads,
+            {optional_positional("user", Type::user, "whose"), optional_positional("room", Type::room, "where"),
+             standard::as_json(), standard::dry_run()}),
       named("event", Group::rooms, Level::reads, {positional("event", Type::event, "which")}),
       named("server", Group::abuse, Level::reads, {positional("server", Type::server, "which")}),
       named("job", Group::jobs, Level::reads, {positional("number", Type::integer, "which")}),
-      named("vacuum", Group::database, Level::slows, {optional_positional("table", Type::word, "which table"), standard::dry_run()}),
-      named("report", Group::schedules, Level::reads, {[] {
-              Argument argument = optional_positional("kind", Type::choice, "which");
-              argument.choices = {"daily", "weekly"};
-              return argument;
-            }(), standard::chart(), option("since", Type::date, "from this day on")}),
-      named("maintenance", Group::server, Level::destroys, {positional("command", Type::command, "what to run"), standard::dry_run()}),
+      named("vacuum", Group::database, Level::slows,
+            {optional_positional("table", Type::word, "which table"), standard::dry_run()}),
+      named("report", Group::schedules, Level::reads,
+            {[] {
+               Argument argument = optional_positional("kind", Type::choice, "which");
+               argument.choices = {"daily", "weekly"};
+               return argument;
+             }(),
+             standard::chart(), option("since", Type::date, "from this day on")}),
+      named("maintenance", Group::server, Level::destroys,
+            {positional("command", Type::command, "what to run"), standard::dry_run()}),
       named("help", Group::general, Level::reads, {optional_positional("topic", Type::text, "what about")}, "h"),
   };
 }
@@ -93,7 +104,8 @@ inline std::optional<Outcome> parse_message(std::string_view body, std::string_v
   if (!typed) return Outcome{typed.error()};
   if (!*typed) return std::nullopt;
   Outcome outcome = parse(**typed, specs(), "hs.test", "UTC");
-  if (const auto* unknown = std::get_if<Unknown>(&outcome); unknown != nullptr && unknown->nearest.empty()) return std::nullopt;
+  if (const auto* unknown = std::get_if<Unknown>(&outcome); unknown != nullptr && unknown->nearest.empty())
+    return std::nullopt;
   return outcome;
 }
 

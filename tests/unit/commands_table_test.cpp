@@ -51,10 +51,13 @@ TEST(Table, NamesAndAliasesAreUnique) {
   std::set<std::string> seen;
   for (const Spec* spec : table().specs()) {
     EXPECT_TRUE(seen.insert(spec->name).second) << spec->name;
-    if (!spec->alias.empty()) { EXPECT_TRUE(seen.insert(spec->alias).second) << spec->alias; }
+    if (!spec->alias.empty()) {
+      EXPECT_TRUE(seen.insert(spec->alias).second) << spec->alias;
+    }
     EXPECT_EQ(spec->name, core::to_lower_ascii(spec->name));
     std::set<std::string> arguments;
-    for (const Argument& argument : spec->arguments) EXPECT_TRUE(arguments.insert(argument.name).second) << spec->name << " " << argument.name;
+    for (const Argument& argument : spec->arguments)
+      EXPECT_TRUE(arguments.insert(argument.name).second) << spec->name << " " << argument.name;
   }
 }
 
@@ -64,7 +67,9 @@ TEST(Table, ExamplesParseAsTheirCommand) {
       const auto outcome = parse(example.line);
       const auto* parsed = std::get_if<command::Parsed>(&outcome);
       ASSERT_NE(parsed, nullptr) << example.line << ": "
-                                 << (std::holds_alternative<core::Error>(outcome) ? core::describe(std::get<core::Error>(outcome)) : "unknown");
+                                 << (std::holds_alternative<core::Error>(outcome)
+                                         ? core::describe(std::get<core::Error>(outcome))
+                                         : "unknown");
       EXPECT_EQ(parsed->spec, spec) << example.line;
     }
   }
@@ -79,7 +84,8 @@ TEST(Table, DefaultsAreValidValues) {
       // Only that option: what else is missing does not matter here.
       const auto outcome = parse(spec->name + " --" + argument.name + " " + command::quote(argument.default_text));
       const auto* error = std::get_if<core::Error>(&outcome);
-      EXPECT_TRUE(error == nullptr || error->what.find("is missing") != std::string::npos) << spec->name << " --" << argument.name << ": " << core::describe(*error);
+      EXPECT_TRUE(error == nullptr || error->what.find("is missing") != std::string::npos)
+          << spec->name << " --" << argument.name << ": " << core::describe(*error);
     }
   }
 }
@@ -96,7 +102,9 @@ TEST(Table, RolesFollowLevels) {
     if (spec->any_role) continue;
     EXPECT_GE(command::needed_role(*spec, Level::deletes), Role::admin) << spec->name;
     EXPECT_GE(command::needed_role(*spec, Level::slows), Role::operator_) << spec->name;
-    if (spec->personal_data) { EXPECT_GE(command::needed_role(*spec, Level::reads), Role::operator_) << spec->name; }
+    if (spec->personal_data) {
+      EXPECT_GE(command::needed_role(*spec, Level::reads), Role::operator_) << spec->name;
+    }
   }
   const Spec* freeze = &table().find("freeze")->spec;
   EXPECT_EQ(command::needed_role(*freeze, freeze->level), Role::reader) << "any role may stop everything";
@@ -105,7 +113,8 @@ TEST(Table, RolesFollowLevels) {
 // Lines of a phone with 40 columns.
 int phone_lines(const matrix::Message& message) {
   int lines = 0;
-  for (const std::string& line : core::split(message.plain_body(), '\n')) lines += 1 + static_cast<int>((std::max<std::size_t>(core::display_width(line), 1) - 1) / 40);
+  for (const std::string& line : core::split(message.plain_body(), '\n'))
+    lines += 1 + static_cast<int>((std::max<std::size_t>(core::display_width(line), 1) - 1) / 40);
   return lines;
 }
 
@@ -127,8 +136,9 @@ TEST(Table, HelpFitsAScreen) {
 
 TEST(Table, OverviewFitsAlsoWithEveryGroupFull) {
   std::vector<Spec> many;
-  for (const auto group : {command::Group::general, command::Group::jobs, command::Group::media, command::Group::rooms, command::Group::users,
-                           command::Group::abuse, command::Group::database, command::Group::server, command::Group::schedules})
+  for (const auto group : {command::Group::general, command::Group::jobs, command::Group::media, command::Group::rooms,
+                           command::Group::users, command::Group::abuse, command::Group::database,
+                           command::Group::server, command::Group::schedules})
     for (int index = 0; index < 30; ++index) {
       Spec spec;
       spec.name = "some-longer-name-" + std::to_string(index);
@@ -138,14 +148,16 @@ TEST(Table, OverviewFitsAlsoWithEveryGroupFull) {
     }
   std::vector<const Spec*> specs;
   for (const Spec& spec : many) specs.push_back(&spec);
-  EXPECT_LE(phone_lines(command::overview(specs, Role::admin)), command::most_lines) << command::overview(specs, Role::admin).plain_body();
+  EXPECT_LE(phone_lines(command::overview(specs, Role::admin)), command::most_lines)
+      << command::overview(specs, Role::admin).plain_body();
   EXPECT_LE(command::group_help(command::Group::users, specs).line_count(), command::most_lines);
 }
 
 TEST(Table, JsonHasTheFieldsOfTheContract) {
   const auto json = nlohmann::json::parse(command::commands_json(table().specs()));
   ASSERT_EQ(json.size(), table().specs().size());
-  const std::set<std::string> expected{"name", "aliases", "group", "level", "arguments", "flags", "sources", "safe_while_running", "summary"};
+  const std::set<std::string> expected{
+      "name", "aliases", "group", "level", "arguments", "flags", "sources", "safe_while_running", "summary"};
   for (const auto& one : json) {
     std::set<std::string> keys;
     for (const auto& [key, value] : one.items()) keys.insert(key);
