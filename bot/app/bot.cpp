@@ -136,6 +136,7 @@ struct Bot::Parts {
   core::Result<void> open_endpoint();
   awaitable<void> apply_room_settings();
   awaitable<void> start_work();
+  void start_listening();
   awaitable<void> housekeeping();
   awaitable<void> retention();
   awaitable<void> reconcile();
@@ -308,6 +309,8 @@ awaitable<bool> Bot::Parts::open_room() {
     }
     if (opened) opened = co_await room->open();
     if (opened) co_return true;
+    // A room that is closed to us may be replaced by an admin's invitation: so what arrives is heard all the same.
+    if (!core::is_temporary(opened.error())) start_listening();
     std::string words = core::describe(opened.error());
     if (words != last) core::log_warning("app", "the admin room is not open yet: {}", words);
     last = std::move(words);
@@ -322,6 +325,11 @@ awaitable<void> Bot::Parts::apply_room_settings() {
   if (!applied) core::log_warning("app", "the room's settings are not applied: {}", core::describe(applied.error()));
 }
 
+void Bot::Parts::start_listening() {
+  if (std::exchange(room_open, true)) return;
+  tasks.spawn("dispatcher", [this] { return dispatcher->run(); });
+}
+
 awaitable<void> Bot::Parts::start_work() {
   auto loaded = co_await dispatcher->load();
   if (!loaded) core::log_error("app", "{}", core::describe(loaded.error()));
@@ -330,10 +338,12 @@ awaitable<void> Bot::Parts::start_work() {
   if (frozen && *frozen) co_await runner->freeze();
   auto resumed = co_await runner->recover(restored);
   if (!resumed) core::log_error("app", "{}", core::describe(resumed.error()));
-  tasks.spawn("outbox", [this] { return outbox->run(/*search_first=*/false); });
+  // Before 1.141 a transaction id does not outlive Synapse's restart: what waits is first looked for in the room.
+  auto version = co_await admin->server_version();
+  const bool search_first = version && *version < synapse::Version{1, 141, 0, {}};
+  tasks.spawn("outbox", [this, search_first] { return outbox->run(search_first); });
   if (resumed) co_await dispatcher->tell_recovered(std::move(*resumed), restored);
-  room_open = true;
-  tasks.spawn("dispatcher", [this] { return dispatcher->run(); });
+  start_listening();
   tasks.spawn("runner", [this] { return runner->run(); });
   tasks.spawn("housekeeping", [this] { return housekeeping(); });
   tasks.spawn("retention", [this] { return retention(); });
@@ -395,6 +405,7 @@ awaitable<void> Bot::Parts::shut_down() {
   const auto until = std::chrono::steady_clock::now() + stop_grace;
   while (runner->running() && std::chrono::steady_clock::now() < until && !store_lost) co_await async::sleep_for(std::chrono::milliseconds(50));
   if (server) co_await server->stop(std::chrono::seconds(2));
+  co_await room->close(std::chrono::seconds(2));
   if (!store_lost) {
     co_await outbox->drain(std::chrono::seconds(3));
     auto now = co_await read_journal();
@@ -429,6 +440,7 @@ void Bot::reload(config::Config config) {
   parts.options.keep_rooms = fresh.keep_rooms;
   parts.options.rooms_in_flight = fresh.rooms_in_flight;
   parts.options.file_retention = fresh.file_retention;
+  parts.room->set_admins(config.room.admins);
   parts.config.keep = config.keep;
   parts.config.log_level = config.log_level;
   if (parts.store && parts.store->connected()) parts.tasks.spawn("settings", [&parts] { return parts.apply_room_settings(); });
