@@ -451,6 +451,9 @@ awaitable<Ending> Bot::run() {
   parts.make_clients();
   if (!parts.homeserver || !parts.media) co_return Ending::failed;
   parts.make_conversation();
+  // First of all, so that Synapse gets a 503 and not a closed door while the store is away. A taken port is reported only after
+  // the leader lock: when another bot runs, that is the better answer.
+  auto endpoint = parts.open_endpoint();
   auto opened = co_await parts.open_store();
   while (!opened) {
     core::log_error("app", "{}", core::describe(opened.error()));
@@ -462,7 +465,6 @@ awaitable<Ending> Bot::run() {
   }
   auto looked = co_await parts.look_for_restore();
   if (!looked) co_return Ending::restart;
-  auto endpoint = parts.open_endpoint();
   if (!endpoint) {
     core::log_error("app", "{}", core::describe(endpoint.error()));
     co_return Ending::failed;

@@ -210,6 +210,10 @@ awaitable<Performed> State::perform(Typed typed, Context context, std::optional<
   }
 
   auto plan = co_await command->plan(std::move(*arguments), context);
+  if (plan && !parsed.spec->control) {
+    auto free = co_await plans.leave_out_busy(*plan);
+    if (!free) plan = core::fail(free.error());
+  }
   core::Result<void> still = plan ? core::Result<void>() : core::fail(plan.error());
   if (plan && !dry_run) still = allowed(*parsed.spec, static_cast<Level>(plan->level), dry_run, context);
   if (!still) {

@@ -46,10 +46,13 @@ std::string words_to_type(const Waiting& plan) { return fmt::format("`yes {} {}`
 // Whether what was said is about this plan at all.
 bool is_about(const Say& say, const Waiting& plan, const core::UserId& who) {
   switch (say.way) {
-    case Say::Way::numbered: return say.number == plan.number;
+    case Say::Way::numbered:
+      return say.number == plan.number;
     case Say::Way::reply:
-    case Say::Way::reaction: return !plan.card.empty() && say.points_at == plan.card;
-    case Say::Way::bare_word: return who == plan.asker && plan.plans_waiting == 1;
+    case Say::Way::reaction:
+      return !plan.card.empty() && say.points_at == plan.card;
+    case Say::Way::bare_word:
+      return who == plan.asker && plan.plans_waiting == 1;
   }
   return false;
 }
@@ -62,9 +65,10 @@ Verdict judge_word(const Say& say, const Waiting& plan) {
   if (say.way == Say::Way::numbered && !say.word.empty() && comparable(say.word) == comparable(plan.word)) {
     return {Verdict::Kind::confirm, {}};
   }
-  const std::string wrong = say.word.empty() ? "" : fmt::format("{} is not the word of plan {}. ", echo(say.word), plan.number);
-  return explain(fmt::format("{}Plan {} deletes for good or concerns the whole server. To confirm it, type {}", wrong, plan.number,
-                             words_to_type(plan)));
+  const std::string wrong =
+      say.word.empty() ? "" : fmt::format("{} is not the word of plan {}. ", echo(say.word), plan.number);
+  return explain(fmt::format("{}Plan {} deletes for good or concerns the whole server. To confirm it, type {}", wrong,
+                             plan.number, words_to_type(plan)));
 }
 
 }  // namespace
@@ -124,21 +128,27 @@ Verdict judge(const Say& say, const Waiting& plan, const core::UserId& who, Role
   if (say.kind == Say::Kind::no) return {Verdict::Kind::decline, {}};
   // A lone "yes" far below the card was said to somebody else.
   if (say.way == Say::Way::bare_word && !plan.is_newest_message) {
-    return explain(fmt::format("That `yes` could mean something else: the card of plan {} is not the last message. Type `yes {}`{}.",
-                               plan.number, plan.number, plan.level < deletes_for_good ? "" : " and its word"));
+    return explain(fmt::format(
+        "That `yes` could mean something else: the card of plan {} is not the last message. Type `yes {}`{}.",
+        plan.number, plan.number, plan.level < deletes_for_good ? "" : " and its word"));
   }
   // Another person's "yes" as a reply may be talk; a ✅ or the number is not.
   if (say.way == Say::Way::reply && who != plan.asker) {
-    return explain(fmt::format("{} asked for plan {}. To confirm it for them, type `yes {}`{}.", plan.asker.str(), plan.number,
-                               plan.number, plan.level < deletes_for_good ? " or react with ✅" : " and its word"));
+    return explain(fmt::format("{} asked for plan {}. To confirm it for them, type `yes {}`{}.", plan.asker.str(),
+                               plan.number, plan.number,
+                               plan.level < deletes_for_good ? " or react with ✅" : " and its word"));
   }
-  if (plan.expired) return explain(fmt::format("Plan {} has expired. Send the command again for a fresh one.", plan.number));
+  if (plan.expired)
+    return explain(fmt::format("Plan {} has expired. Send the command again for a fresh one.", plan.number));
   if (role < role_for(plan.level)) {
-    return explain(fmt::format("Plan {} needs the role {} to confirm it; yours is {}.", plan.number, name(role_for(plan.level)), name(role)));
+    return explain(fmt::format("Plan {} needs the role {} to confirm it; yours is {}.", plan.number,
+                               name(role_for(plan.level)), name(role)));
   }
   if (second_admin && plan.level >= deletes_for_good && who == plan.asker) {
-    return explain(fmt::format("Plan {} needs another admin than the one who asked: they type {}. Without a second one, give the command "
-                               "at the server's terminal with `steward exec`.", plan.number, words_to_type(plan)));
+    return explain(fmt::format(
+        "Plan {} needs another admin than the one who asked: they type {}. Without a second one, give the command "
+        "at the server's terminal with `steward exec`.",
+        plan.number, words_to_type(plan)));
   }
   return judge_word(say, plan);
 }

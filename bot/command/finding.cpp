@@ -9,8 +9,9 @@ namespace steward::command {
 namespace {
 
 const Spec* by_name(std::string_view name, const std::vector<const Spec*>& specs) {
-  const auto found = std::find_if(specs.begin(), specs.end(),
-                                  [&](const Spec* spec) { return spec->name == name || (!spec->alias.empty() && spec->alias == name); });
+  const auto found = std::find_if(specs.begin(), specs.end(), [&](const Spec* spec) {
+    return spec->name == name || (!spec->alias.empty() && spec->alias == name);
+  });
   return found == specs.end() ? nullptr : *found;
 }
 
@@ -44,7 +45,8 @@ Match find_joined(const std::vector<std::string>& names, const std::vector<const
   if (names.size() < 2) return {};
   const auto& [first, second] = std::pair(names[0], names[1]);
   // The noun in the other number only after both orders were tried as typed.
-  for (const std::string& name : {second + "-" + first, first + "-" + second, second + "-" + other_number(first), first + "-" + other_number(second)})
+  for (const std::string& name : {second + "-" + first, first + "-" + second, second + "-" + other_number(first),
+                                  first + "-" + other_number(second)})
     if (const Spec* spec = by_name(name, specs)) return {spec, 2};
   return {};
 }
@@ -67,7 +69,9 @@ std::vector<std::string> nearest_names(const std::vector<std::string>& names, co
   const auto near = [&](const std::string& typed) {
     std::vector<std::string> found = core::nearest_all(typed, known);
     // Two steps make any two letters out of any others.
-    std::erase_if(found, [&](const std::string& name) { return core::edit_distance(typed, name) >= std::min(typed.size(), name.size()); });
+    std::erase_if(found, [&](const std::string& name) {
+      return core::edit_distance(typed, name) >= std::min(typed.size(), name.size());
+    });
     return found;
   };
   if (names.empty()) return {};

@@ -17,8 +17,9 @@ struct Match {
 // The first two words, folded as names ("Clean_Rooms" → "clean-rooms"); fewer when the line has fewer.
 std::vector<std::string> first_names(std::string_view line);
 
-Match find_exact(const std::vector<std::string>& names, const std::vector<const Spec*>& specs);   // name or alias
-Match find_joined(const std::vector<std::string>& names, const std::vector<const Spec*>& specs);  // "rooms clean", "clean rooms"
+Match find_exact(const std::vector<std::string>& names, const std::vector<const Spec*>& specs);  // name or alias
+Match find_joined(const std::vector<std::string>& names,
+                  const std::vector<const Spec*>& specs);  // "rooms clean", "clean rooms"
 Match find_other_number(const std::vector<std::string>& names, const std::vector<const Spec*>& specs);  // "clean-room"
 // All of the above in their order.
 Match find_command(const std::vector<std::string>& names, const std::vector<const Spec*>& specs);

@@ -10,12 +10,15 @@ namespace steward::command {
 namespace {
 
 bool is_space(char32_t c) {
-  return c == U'\t' || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x205f || c == 0x3000;
+  return c == U'\t' || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x205f ||
+         c == 0x3000;
 }
 
-// Nobody sees them and nobody typed them on purpose. U+00AD (soft hyphen) is not here: it is a dash, so it is named instead.
+// Nobody sees them and nobody typed them on purpose. U+00AD (soft hyphen) is not here: it is a dash, so it is named
+// instead.
 bool is_unseen(char32_t c) {
-  return (c >= 0x200b && c <= 0x200f) || c == 0x2060 || c == 0x061c || c == 0xfeff || c == 0xfe0f || c == 0xfe0e || c == U'\r';
+  return (c >= 0x200b && c <= 0x200f) || c == 0x2060 || c == 0x061c || c == 0xfeff || c == 0xfe0f || c == 0xfe0e ||
+         c == U'\r';
 }
 
 }  // namespace
@@ -61,10 +64,10 @@ bool is_known_dash(char32_t c) { return (c >= 0x2010 && c <= 0x2015) || c == 0x2
 
 bool is_strange_dash(char32_t c) {
   // Unicode's dash punctuation without U+002D and the known family, and signs drawn as a stroke.
-  constexpr std::array<char32_t, 35> dashes{0x00ad, 0x00af, 0x02d7, 0x058a, 0x05be, 0x06d4, 0x1400, 0x1806, 0x2043, 0x207b, 0x208b, 0x23af,
-                                            0x23e4, 0x2500, 0x2501, 0x2796, 0x2e0f, 0x2e17, 0x2e1a, 0x2e3a, 0x2e3b, 0x2e40, 0x2e5d,
-                                            0x301c, 0x3030, 0x30a0, 0x30fc, 0xfe31, 0xfe32, 0xfe58, 0xfe63, 0xff0d, 0xff70, 0x10d6e,
-                                            0x10ead};
+  constexpr std::array<char32_t, 35> dashes{0x00ad, 0x00af, 0x02d7, 0x058a, 0x05be, 0x06d4, 0x1400,  0x1806, 0x2043,
+                                            0x207b, 0x208b, 0x23af, 0x23e4, 0x2500, 0x2501, 0x2796,  0x2e0f, 0x2e17,
+                                            0x2e1a, 0x2e3a, 0x2e3b, 0x2e40, 0x2e5d, 0x301c, 0x3030,  0x30a0, 0x30fc,
+                                            0xfe31, 0xfe32, 0xfe58, 0xfe63, 0xff0d, 0xff70, 0x10d6e, 0x10ead};
   return std::find(dashes.begin(), dashes.end(), c) != dashes.end();
 }
 

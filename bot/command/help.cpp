@@ -12,7 +12,8 @@ namespace steward::command {
 namespace {
 
 constexpr std::size_t phone_columns = 40;
-constexpr std::array groups{Group::general, Group::jobs, Group::media, Group::rooms, Group::users, Group::abuse, Group::database, Group::server, Group::schedules};
+constexpr std::array groups{Group::general, Group::jobs,     Group::media,  Group::rooms,    Group::users,
+                            Group::abuse,   Group::database, Group::server, Group::schedules};
 
 std::string capital(std::string_view text) {
   std::string word(text);
@@ -22,7 +23,8 @@ std::string capital(std::string_view text) {
 
 std::vector<const Spec*> of_group(Group group, const std::vector<const Spec*>& specs) {
   std::vector<const Spec*> found;
-  std::copy_if(specs.begin(), specs.end(), std::back_inserter(found), [&](const Spec* spec) { return spec->group == group; });
+  std::copy_if(specs.begin(), specs.end(), std::back_inserter(found),
+               [&](const Spec* spec) { return spec->group == group; });
   return found;
 }
 
@@ -41,7 +43,8 @@ std::string flag_usage(const Argument& argument) {
 // Flags that mean the same everywhere get one line together.
 bool is_standard(const Argument& argument) {
   constexpr std::array<std::string_view, 7> names{"dry-run", "limit", "page", "json", "csv", "chart", "reason"};
-  return argument.kind != Argument::Kind::positional && std::find(names.begin(), names.end(), argument.name) != names.end();
+  return argument.kind != Argument::Kind::positional &&
+         std::find(names.begin(), names.end(), argument.name) != names.end();
 }
 
 std::string level_words(const Spec& spec) {
@@ -140,7 +143,8 @@ matrix::Message overview(const std::vector<const Spec*>& specs, Role role) {
   std::vector<const Spec*> allowed;
   std::copy_if(specs.begin(), specs.end(), std::back_inserter(allowed),
                [&](const Spec* spec) { return needed_role(*spec, lowest_level(*spec)) <= role; });
-  const auto present = static_cast<std::size_t>(std::count_if(groups.begin(), groups.end(), [&](Group group) { return !of_group(group, allowed).empty(); }));
+  const auto present = static_cast<std::size_t>(
+      std::count_if(groups.begin(), groups.end(), [&](Group group) { return !of_group(group, allowed).empty(); }));
   matrix::Message message;
   message.title("Commands");
   // Title and the two lines below the groups take five lines of a phone.
@@ -166,7 +170,9 @@ matrix::Message group_help(Group group, const std::vector<const Spec*>& specs) {
     for (const Spec* spec : members) message.entry(with_code("", "!" + spec->name, spec->summary));
   } else {
     for (std::size_t at = 0; at < members.size(); at += 3) {
-      const std::vector<const Spec*> row(members.begin() + static_cast<std::ptrdiff_t>(at), members.begin() + static_cast<std::ptrdiff_t>(std::min(at + 3, members.size())));
+      const std::vector<const Spec*> row(
+          members.begin() + static_cast<std::ptrdiff_t>(at),
+          members.begin() + static_cast<std::ptrdiff_t>(std::min(at + 3, members.size())));
       message.entry(names_within(row, 3 * phone_columns));
     }
   }
@@ -185,7 +191,8 @@ matrix::Message command_help(const Spec& spec, std::string_view manual) {
     if (is_standard(argument)) {
       standard.push_back(flag_usage(argument));
     } else {
-      const std::string shown = argument.kind == Argument::Kind::positional ? positional_usage(argument) : flag_usage(argument);
+      const std::string shown =
+          argument.kind == Argument::Kind::positional ? positional_usage(argument) : flag_usage(argument);
       const std::string preset = argument.default_text.empty() ? "" : fmt::format(" (else {})", argument.default_text);
       flags.push_back(with_code("", shown, argument.text + preset));
     }
@@ -202,8 +209,9 @@ matrix::Message command_help(const Spec& spec, std::string_view manual) {
   int left = room - (flags_fit ? static_cast<int>(flags.size()) : 0);
   for (const Example& example : spec.examples)
     if (left-- > 0) message.paragraph(with_code("For example ", "!" + example.line, example.text));
-  message.paragraph(matrix::field("Level", fmt::format("{} ({}). Least role: {}. Safe while Synapse runs: {}", level_words(spec), confirmation(spec.level),
-                                                       name(needed_role(spec, spec.level)), spec.safe_while_running)));
+  message.paragraph(matrix::field(
+      "Level", fmt::format("{} ({}). Least role: {}. Safe while Synapse runs: {}", level_words(spec),
+                           confirmation(spec.level), name(needed_role(spec, spec.level)), spec.safe_while_running)));
   return message;
 }
 
@@ -217,7 +225,8 @@ std::string reference_markdown(const std::vector<const Spec*>& specs) {
       std::string shape = usage(*spec);
       for (std::size_t at = 0; (at = shape.find('|', at)) != std::string::npos; at += 2) shape.insert(at, "\\");
       const std::string alias = spec->alias.empty() ? "" : fmt::format(" (`!{}`)", spec->alias);
-      text += fmt::format("| `{}`{} | {} | {} {} |\n", shape, alias, spec->summary, static_cast<int>(spec->level), word(spec->level));
+      text += fmt::format("| `{}`{} | {} | {} {} |\n", shape, alias, spec->summary, static_cast<int>(spec->level),
+                          word(spec->level));
     }
     text += '\n';
   }

@@ -10,21 +10,36 @@ using Json = nlohmann::ordered_json;
 
 std::string_view name(Type type) {
   switch (type) {
-    case Type::flag: return "flag";
-    case Type::word: return "word";
-    case Type::text: return "text";
-    case Type::age: return "age";
-    case Type::size: return "size";
-    case Type::integer: return "integer";
-    case Type::date: return "date";
-    case Type::user: return "user";
-    case Type::room: return "room";
-    case Type::event: return "event";
-    case Type::media: return "media";
-    case Type::server: return "server";
-    case Type::handle: return "handle";
-    case Type::command: return "command";
-    case Type::choice: return "choice";
+    case Type::flag:
+      return "flag";
+    case Type::word:
+      return "word";
+    case Type::text:
+      return "text";
+    case Type::age:
+      return "age";
+    case Type::size:
+      return "size";
+    case Type::integer:
+      return "integer";
+    case Type::date:
+      return "date";
+    case Type::user:
+      return "user";
+    case Type::room:
+      return "room";
+    case Type::event:
+      return "event";
+    case Type::media:
+      return "media";
+    case Type::server:
+      return "server";
+    case Type::handle:
+      return "handle";
+    case Type::command:
+      return "command";
+    case Type::choice:
+      return "choice";
   }
   return "";
 }

@@ -10,8 +10,11 @@ namespace steward::command {
 namespace {
 
 std::string decode_entity(std::string_view name) {
-  struct Entity { std::string_view name, text; };
-  constexpr std::array<Entity, 7> known{{{"amp", "&"}, {"lt", "<"}, {"gt", ">"}, {"quot", "\""}, {"apos", "'"}, {"nbsp", " "}, {"#39", "'"}}};
+  struct Entity {
+    std::string_view name, text;
+  };
+  constexpr std::array<Entity, 7> known{
+      {{"amp", "&"}, {"lt", "<"}, {"gt", ">"}, {"quot", "\""}, {"apos", "'"}, {"nbsp", " "}, {"#39", "'"}}};
   for (const Entity& entity : known)
     if (entity.name == name) return std::string(entity.text);
   if (!name.starts_with('#')) return {};
@@ -20,7 +23,8 @@ std::string decode_entity(std::string_view name) {
   std::uint32_t code = 0;
   const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), code, hex ? 16 : 10);
   if (digits.empty() || problem != std::errc{} || end != digits.data() + digits.size()) return {};
-  const char32_t point = code == 0 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0xfffd : static_cast<char32_t>(code);
+  const char32_t point =
+      code == 0 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0xfffd : static_cast<char32_t>(code);
   return core::from_code_points(std::u32string_view(&point, 1));
 }
 
@@ -29,7 +33,8 @@ std::string decode_entities(std::string_view text) {
   while (!text.empty()) {
     if (text.front() == '&') {
       const auto end = text.substr(0, 12).find(';');
-      const std::string character = end == std::string_view::npos ? std::string() : decode_entity(text.substr(1, end - 1));
+      const std::string character =
+          end == std::string_view::npos ? std::string() : decode_entity(text.substr(1, end - 1));
       if (!character.empty()) {
         decoded += character;
         text.remove_prefix(end + 1);
@@ -55,7 +60,8 @@ std::string href_of(std::string_view tag) {
 }
 
 bool breaks_line(std::string_view name) {
-  constexpr std::array<std::string_view, 14> names{"br", "br/", "/p", "/div", "/li", "/pre", "pre", "/blockquote", "/ul", "/ol", "/h1", "/h2", "/h3", "hr"};
+  constexpr std::array<std::string_view, 14> names{"br",          "br/", "/p",  "/div", "/li", "/pre", "pre",
+                                                   "/blockquote", "/ul", "/ol", "/h1",  "/h2", "/h3",  "hr"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -143,10 +149,14 @@ std::optional<LinkTarget> read_matrix_uri(std::string_view path) {
   const std::vector<std::string> parts = core::split(path, '/');
   if (parts.size() < 2 || parts[1].empty()) return std::nullopt;
   LinkTarget target;
-  if (parts[0] == "u" || parts[0] == "user") target.id = "@";
-  else if (parts[0] == "r" || parts[0] == "room") target.id = "#";
-  else if (parts[0] == "roomid") target.id = "!";
-  else return std::nullopt;
+  if (parts[0] == "u" || parts[0] == "user")
+    target.id = "@";
+  else if (parts[0] == "r" || parts[0] == "room")
+    target.id = "#";
+  else if (parts[0] == "roomid")
+    target.id = "!";
+  else
+    return std::nullopt;
   target.id += percent_decode(parts[1]);
   if (parts.size() >= 4 && (parts[2] == "e" || parts[2] == "event")) target.event = "$" + percent_decode(parts[3]);
   return target;

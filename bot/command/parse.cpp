@@ -19,7 +19,8 @@ std::string shown_word(const Word& word) {
   return word.quoted ? '"' + cut + '"' : cut;
 }
 
-// "!clean-rooms dryrun" and the caret below: that word and at most two before it. `at` one past the end: something is missing.
+// "!clean-rooms dryrun" and the caret below: that word and at most two before it. `at` one past the end: something is
+// missing.
 std::string with_caret(const std::vector<Word>& words, std::size_t at) {
   const std::string wrong = at < words.size() ? shown_word(words[at]) : "";
   std::string before;
@@ -31,15 +32,18 @@ std::string with_caret(const std::vector<Word>& words, std::size_t at) {
   }
   if (at == 0) before = "!";
   const std::size_t width = std::max<std::size_t>(1, core::display_width(wrong));
-  return fmt::format("{}{}\n{}{}", before, wrong, std::string(core::display_width(before), ' '), std::string(width, '^'));
+  return fmt::format("{}{}\n{}{}", before, wrong, std::string(core::display_width(before), ' '),
+                     std::string(width, '^'));
 }
 
-core::Error at_word(const std::vector<Word>& words, std::size_t at, std::string what, std::string why, std::string next) {
+core::Error at_word(const std::vector<Word>& words, std::size_t at, std::string what, std::string why,
+                    std::string next) {
   return {core::Code::bad_input, what + '\n' + with_caret(words, at), std::move(why), std::move(next), {}};
 }
 
 std::string flag_text(const Argument& argument) {
-  return argument.kind == Argument::Kind::flag ? "--" + argument.name : fmt::format("--{} {}", argument.name, placeholder(argument));
+  return argument.kind == Argument::Kind::flag ? "--" + argument.name
+                                               : fmt::format("--{} {}", argument.name, placeholder(argument));
 }
 
 // "Did you mean --dry-run?" for "dryrun", "--older=" for "older=30d"; empty when nothing is near.
@@ -81,15 +85,20 @@ class Reader {
     const auto place = std::find_if(found_.begin(), found_.end(), [](const Found& found) {
       return found.argument->kind == Argument::Kind::positional && found.argument->repeated;
     });
-    if (place == found_.end()) return bad(fmt::format("!{} takes no list", spec_.name), {}, "Send the command without the code block.");
+    if (place == found_.end())
+      return bad(fmt::format("!{} takes no list", spec_.name), {}, "Send the command without the code block.");
     if (lines.empty()) return bad("The list is empty", "the code block under the command has no lines", {});
     for (std::size_t line = 0; line < lines.size(); ++line) {
       const auto words = tokenize(lines[line]);
       if (!words) return words.error();
       std::size_t first = !words->empty() && (words->front().text == "-" || words->front().text == "*") ? 1 : 0;
-      if (words->size() != first + 1) return bad(fmt::format("Line {} of the list is not one word", line + 1), echo(lines[line]), "Write one target per line.");
+      if (words->size() != first + 1)
+        return bad(fmt::format("Line {} of the list is not one word", line + 1), echo(lines[line]),
+                   "Write one target per line.");
       auto value = read_value(*place->argument, (*words)[first].text, (*words)[first].quoted, surroundings_);
-      if (!value) return bad(fmt::format("Line {} of the list: {}", line + 1, value.error().what), value.error().why, value.error().next);
+      if (!value)
+        return bad(fmt::format("Line {} of the list: {}", line + 1, value.error().what), value.error().why,
+                   value.error().next);
       add(*place, std::move(*value));
     }
     return std::nullopt;
@@ -156,11 +165,14 @@ class Reader {
   // Doubled, or against another one of its kind.
   std::optional<core::Error> conflict(const Found& found, std::size_t at) const {
     const Argument& argument = *found.argument;
-    if (!found.values.empty() && !argument.repeated) return wrong(at, fmt::format("--{} is given twice", argument.name), {}, "Give it once.");
+    if (!found.values.empty() && !argument.repeated)
+      return wrong(at, fmt::format("--{} is given twice", argument.name), {}, "Give it once.");
     if (argument.only_one_of.empty()) return std::nullopt;
     for (const Found& other : found_) {
-      if (other.argument == &argument || other.values.empty() || other.argument->only_one_of != argument.only_one_of) continue;
-      return wrong(at, fmt::format("--{} and --{} exclude each other", other.argument->name, argument.name), {}, "Give one of them.");
+      if (other.argument == &argument || other.values.empty() || other.argument->only_one_of != argument.only_one_of)
+        continue;
+      return wrong(at, fmt::format("--{} and --{} exclude each other", other.argument->name, argument.name), {},
+                   "Give one of them.");
     }
     return std::nullopt;
   }
@@ -174,11 +186,14 @@ class Reader {
     if (found == nullptr) {
       std::string next = nearest_flag(spec_, text);
       if (next.empty()) next = known_flags(spec_);
-      return wrong(at, fmt::format("{} is not a flag of !{}", echo(text), spec_.name), "nothing was run", std::move(next));
+      return wrong(at, fmt::format("{} is not a flag of !{}", echo(text), spec_.name), "nothing was run",
+                   std::move(next));
     }
     if (auto problem = conflict(*found, at)) return problem;
     if (found->argument->kind == Argument::Kind::flag) {
-      if (equals != std::string::npos) return wrong(at, fmt::format("--{} takes no value", found->argument->name), "nothing was run", "Give the flag alone, or leave it out.");
+      if (equals != std::string::npos)
+        return wrong(at, fmt::format("--{} takes no value", found->argument->name), "nothing was run",
+                     "Give the flag alone, or leave it out.");
       add(*found, {"true", ""});
       return std::nullopt;
     }
@@ -196,36 +211,44 @@ class Reader {
   }
 
   std::optional<core::Error> read_option(Found& found, std::size_t at, std::string text, bool quoted) {
-    const bool takes_next = at + 1 < words_.size() && at_ == at + 1 && !words_[at + 1].quoted && is_unit_of(*found.argument, text, words_[at + 1].text);
+    const bool takes_next = at + 1 < words_.size() && at_ == at + 1 && !words_[at + 1].quoted &&
+                            is_unit_of(*found.argument, text, words_[at + 1].text);
     if (takes_next) text += words_[at_++].text;
     const bool split = found.argument->repeated && !words_[at].quoted;
     for (const std::string& piece : split ? core::split(text, ',') : std::vector<std::string>{text}) {
-      if (piece.empty()) return wrong(at, fmt::format("--{} has an empty value", found.argument->name), fmt::format("expected {}", expectation(*found.argument)), {});
+      if (piece.empty())
+        return wrong(at, fmt::format("--{} has an empty value", found.argument->name),
+                     fmt::format("expected {}", expectation(*found.argument)), {});
       const Argument& argument = *found.argument;
       Argument one = argument;
       if (!argument.choices.empty()) one.type = Type::choice;
       auto value = read_value(one, piece, quoted, surroundings_);
-      if (!value) return wrong(at, fmt::format("--{}: {}", argument.name, value.error().what), value.error().why, value.error().next);
+      if (!value)
+        return wrong(at, fmt::format("--{}: {}", argument.name, value.error().what), value.error().why,
+                     value.error().next);
       add(found, std::move(*value));
     }
     return std::nullopt;
   }
 
-  // "dry-run" behind something nobody typed on purpose ("ーdry-run", "·dry-run") or without its dashes: asked about, never taken
-  // as a name or a text.
+  // "dry-run" behind something nobody typed on purpose ("ーdry-run", "·dry-run") or without its dashes: asked about,
+  // never taken as a name or a text.
   bool hides_flag(const Word& word) const {
     if (word.quoted) return false;
     std::string_view rest = word.text;
-    while (!rest.empty() && !((rest[0] >= 'a' && rest[0] <= 'z') || (rest[0] >= 'A' && rest[0] <= 'Z'))) rest.remove_prefix(1);
+    while (!rest.empty() && !((rest[0] >= 'a' && rest[0] <= 'z') || (rest[0] >= 'A' && rest[0] <= 'Z')))
+      rest.remove_prefix(1);
     const bool at_start = rest.size() == word.text.size();
     const std::string name = fold_name(rest.substr(0, rest.find('=')));
-    if (name.size() < 3 || (!at_start && std::string_view("@!#$").find(word.text[0]) != std::string_view::npos)) return false;
+    if (name.size() < 3 || (!at_start && std::string_view("@!#$").find(word.text[0]) != std::string_view::npos))
+      return false;
     const auto without_hyphens = [](std::string text) {
       std::erase(text, '-');
       return text;
     };
     for (const Argument& argument : spec_.arguments) {
-      if (argument.kind == Argument::Kind::positional || without_hyphens(argument.name) != without_hyphens(name)) continue;
+      if (argument.kind == Argument::Kind::positional || without_hyphens(argument.name) != without_hyphens(name))
+        continue;
       return !at_start || !argument.bare_word || argument.name.find('-') != std::string::npos;
     }
     return false;
@@ -247,8 +270,9 @@ class Reader {
     taken = 1;
     std::string text = word.text;
     if (argument.type != Type::text && !word.quoted && text.find(',') != std::string::npos) {
-      return core::fail(core::Code::bad_input, fmt::format("{} holds a comma", echo(text)), "commas do not separate here",
-                        argument.repeated ? "Separate with spaces, or put the list into a code block." : "Give one value.");
+      return core::fail(
+          core::Code::bad_input, fmt::format("{} holds a comma", echo(text)), "commas do not separate here",
+          argument.repeated ? "Separate with spaces, or put the list into a code block." : "Give one value.");
     }
     if (at_ + 1 < words_.size() && !words_[at_ + 1].quoted && is_unit_of(argument, text, words_[at_ + 1].text)) {
       text += words_[at_ + 1].text;
@@ -262,16 +286,19 @@ class Reader {
     std::optional<core::Error> first_problem;
     if (hides_flag(word) && !takes_choice(word)) {
       return wrong(at_, fmt::format("{} looks like a flag without its dashes", echo(word.text)), "nothing was run",
-                   nearest_flag(spec_, word.text.substr(word.text.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))) +
+                   nearest_flag(spec_, word.text.substr(word.text.find_first_of(
+                                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))) +
                        " If it is a text or a name, put it into quotes.");
     }
     for (Found& found : found_) {
-      if (found.argument->kind != Argument::Kind::positional || (!found.values.empty() && !found.argument->repeated)) continue;
+      if (found.argument->kind != Argument::Kind::positional || (!found.values.empty() && !found.argument->repeated))
+        continue;
       if (found.argument->type == Type::text || found.argument->type == Type::command) return take_text(found);
       std::size_t taken = 1;
       auto value = value_here(*found.argument, taken);
       if (value) {
-        if (!found.values.empty() && std::find(found.values.begin(), found.values.end(), value->value) != found.values.end())
+        if (!found.values.empty() &&
+            std::find(found.values.begin(), found.values.end(), value->value) != found.values.end())
           return wrong(at_, "The same target twice", {}, "Name it once.");
         at_ += taken;
         add(found, std::move(*value));
@@ -288,7 +315,8 @@ class Reader {
     }
     const std::string near = nearest_flag(spec_, word.text);
     if (!first_problem) {
-      return wrong(at_, fmt::format("{} is one word too many", echo(word.text)), "nothing was run", near.empty() ? usage_hint() : near);
+      return wrong(at_, fmt::format("{} is one word too many", echo(word.text)), "nothing was run",
+                   near.empty() ? usage_hint() : near);
     }
     return wrong(at_, first_problem->what, first_problem->why, near.empty() ? first_problem->next : near);
   }
@@ -307,7 +335,8 @@ class Reader {
     std::string text = words_[at_].text;
     const bool command = found.argument->type == Type::command;  // its flags are its own
     if (!words_[at_++].quoted) {
-      while (at_ < words_.size() && (command || (!words_[at_].quoted && !is_flag_word(words_[at_]) && !hides_flag(words_[at_])))) {
+      while (at_ < words_.size() &&
+             (command || (!words_[at_].quoted && !is_flag_word(words_[at_]) && !hides_flag(words_[at_])))) {
         text += ' ' + (command && words_[at_].quoted ? quote(words_[at_].text) : words_[at_].text);
         ++at_;
       }
@@ -338,8 +367,10 @@ class Reader {
       line += ' ';
       // A quoted value of a repeated option is not split at its commas.
       const std::string safe = masked(shown);
-      if (argument.type == Type::command || safe == "***") line += safe;
-      else line += quote(safe, argument.repeated && shown.find(',') != std::string::npos);
+      if (argument.type == Type::command || safe == "***")
+        line += safe;
+      else
+        line += quote(safe, argument.repeated && shown.find(',') != std::string::npos);
     }
     return line;
   }
@@ -351,7 +382,8 @@ class Reader {
   std::vector<Found> found_;
 };
 
-Surroundings surroundings_of(const Spec& spec, const std::vector<const Spec*>& specs, std::string_view server_name, std::string_view time_zone) {
+Surroundings surroundings_of(const Spec& spec, const std::vector<const Spec*>& specs, std::string_view server_name,
+                             std::string_view time_zone) {
   Surroundings surroundings{server_name, time_zone, {}};
   for (const Spec* each : specs) {
     surroundings.reserved.insert(each->name);
@@ -362,8 +394,9 @@ Surroundings surroundings_of(const Spec& spec, const std::vector<const Spec*>& s
   return surroundings;
 }
 
-Outcome read_arguments(const Typed& typed, const std::vector<Word>& words, const Match& match, const std::vector<const Spec*>& specs,
-                       std::string_view server_name, std::string_view time_zone) {
+Outcome read_arguments(const Typed& typed, const std::vector<Word>& words, const Match& match,
+                       const std::vector<const Spec*>& specs, std::string_view server_name,
+                       std::string_view time_zone) {
   const Surroundings surroundings = surroundings_of(*match.spec, specs, server_name, time_zone);
   Reader reader(*match.spec, words, match.words, surroundings);
   if (auto problem = reader.read_words()) return std::move(*problem);
@@ -388,7 +421,8 @@ bool takes_second_word(const Spec& spec, const Word& word, const Surroundings& s
 
 }  // namespace
 
-Outcome parse(const Typed& typed, const std::vector<const Spec*>& specs, std::string_view server_name, std::string_view time_zone) {
+Outcome parse(const Typed& typed, const std::vector<const Spec*>& specs, std::string_view server_name,
+              std::string_view time_zone) {
   // The command word first: what is wrong behind it matters only when it is one.
   const std::vector<std::string> names = first_names(typed.line);
   const Match exact = find_exact(names, specs);

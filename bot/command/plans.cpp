@@ -47,6 +47,38 @@ awaitable<core::Result<void>> Plans::load() {
   co_return core::Result<void>();
 }
 
+awaitable<core::Result<void>> Plans::leave_out_busy(jobs::Plan& plan) {
+  const std::vector<std::string> confirmed{"queued", "running"};
+  const std::vector<std::string> open{"planned", "acting"};
+  auto rows = co_await services_.stores->jobs.in_state(confirmed, 1000);
+  if (!rows) co_return core::fail(rows.error());
+  for (const db::JobRow& job : *rows) {
+    auto items = co_await services_.stores->jobs.items(job.number, open, 0);
+    if (!items) co_return core::fail(items.error());
+    std::set<std::pair<std::string, std::string>> busy;
+    for (const db::ItemRow& item : *items) busy.emplace(item.kind, item.target);
+    jobs::Kept kept{.reason = "busy", .text = fmt::format("already in job {}", job.number), .count = 0, .bytes = {}, .examples = {}};
+    std::vector<jobs::Item> left;
+    const bool counted = plan.word == std::to_string(plan.items.size());
+    for (jobs::Item& item : plan.items) {
+      if (!busy.contains({item.kind, item.target})) {
+        left.push_back(std::move(item));
+        continue;
+      }
+      ++kept.count;
+      kept.bytes += item.bytes;
+      plan.bytes.count -= item.bytes.count;
+      plan.rows -= item.rows;
+    }
+    plan.items = std::move(left);
+    if (kept.count == 0) continue;
+    if (counted) plan.word = std::to_string(plan.items.size());
+    plan.lines.push_back(fmt::format("Left for this plan: {}, because job {} has the others", plan.items.size(), job.number));
+    plan.kept.push_back(std::move(kept));
+  }
+  co_return core::Result<void>();
+}
+
 awaitable<core::Result<std::int64_t>> Plans::propose(jobs::Plan plan, const Context& context) {
   const bool at_once = plan.level <= static_cast<int>(Level::reversible);
   db::JobRow row;

@@ -24,6 +24,9 @@ class Plans {
   boost::asio::awaitable<core::Result<void>> load();
   bool waiting() const { return !waiting_.empty(); }
 
+  // Takes out of the plan what a confirmed job already works on or is about to, and says so: two jobs never have one target.
+  boost::asio::awaitable<core::Result<void>> leave_out_busy(jobs::Plan& plan);
+
   // Stores the plan with its items and posts its card. Level 1 needs no confirmation: its job is queued at once.
   // Returns the number. conflict when the command event has one already.
   boost::asio::awaitable<core::Result<std::int64_t>> propose(jobs::Plan plan, const Context& context);

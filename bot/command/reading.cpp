@@ -25,7 +25,8 @@ std::string without_escapes(std::string_view line) {
   bool quoted = false;
   for (std::size_t at = 0; at < line.size(); ++at) {
     if (line[at] == '"') quoted = !quoted;
-    const bool escape = !quoted && line[at] == '\\' && at + 1 < line.size() && escaped.find(line[at + 1]) != std::string_view::npos;
+    const bool escape =
+        !quoted && line[at] == '\\' && at + 1 < line.size() && escaped.find(line[at + 1]) != std::string_view::npos;
     if (!escape) text += line[at];
   }
   return text;
@@ -145,7 +146,8 @@ std::optional<std::string_view> after_mention(std::string_view line, const Speak
   const std::string local(core::localpart(speaker.bot));
   const std::string with_at = "@" + local;
   const std::string display = fold_characters(speaker.bot_display_name);
-  for (const std::string_view name : {std::string_view(speaker.bot.str()), std::string_view(display), std::string_view(with_at), std::string_view(local)})
+  for (const std::string_view name : {std::string_view(speaker.bot.str()), std::string_view(display),
+                                      std::string_view(with_at), std::string_view(local)})
     if (const auto rest = after_name(line, name)) return rest;
   return std::nullopt;
 }
@@ -183,11 +185,17 @@ bool looks_like_command(std::string_view line) {
 
 core::Error more_lines(std::string_view line) {
   if (looks_like_command(line)) {
-    return {core::Code::bad_input, "One message, one command", "there is a second command under the first; nothing was run",
-            "Send each command as a message of its own.", {}};
+    return {core::Code::bad_input,
+            "One message, one command",
+            "there is a second command under the first; nothing was run",
+            "Send each command as a message of its own.",
+            {}};
   }
-  return {core::Code::bad_input, "The command is its first line only", fmt::format("{} stands under it; nothing was run", echo(line)),
-          "Put the whole command into one line, and a list into a code block (``` before and after it).", {}};
+  return {core::Code::bad_input,
+          "The command is its first line only",
+          fmt::format("{} stands under it; nothing was run", echo(line)),
+          "Put the whole command into one line, and a list into a code block (``` before and after it).",
+          {}};
 }
 
 // The lines under the command: a code block is a list, anything else is not understood.
@@ -196,8 +204,10 @@ void take_list(Typed& typed, const std::vector<std::string>& lines, const HtmlTe
   for (const std::string& raw : lines) {
     const std::string_view line = core::trim(raw);
     if (!fence.empty()) {
-      if (line == fence) fence.clear();
-      else if (!line.empty()) typed.list_lines.emplace_back(line);
+      if (line == fence)
+        fence.clear();
+      else if (!line.empty())
+        typed.list_lines.emplace_back(line);
     } else if (line.starts_with("```") || line.starts_with("~~~")) {
       fence = std::string(line.substr(0, 3));
       typed.has_list = true;
@@ -206,8 +216,11 @@ void take_list(Typed& typed, const std::vector<std::string>& lines, const HtmlTe
     }
   }
   if (!fence.empty()) {
-    typed.problem = core::Error{core::Code::bad_input, "The code block does not end", "a list that was cut off must not run",
-                                "Close it with ``` on a line of its own.", {}};
+    typed.problem = core::Error{core::Code::bad_input,
+                                "The code block does not end",
+                                "a list that was cut off must not run",
+                                "Close it with ``` on a line of its own.",
+                                {}};
   }
   if (typed.has_list || !html.preformatted) return;
   // Rich text editors leave the fences out of the plain body; the HTML knows which lines were the block.
@@ -225,7 +238,8 @@ void take_list(Typed& typed, const std::vector<std::string>& lines, const HtmlTe
 
 }  // namespace
 
-core::Result<std::optional<Typed>> read_message(std::string_view body, std::string_view formatted_body, const Speaker& speaker) {
+core::Result<std::optional<Typed>> read_message(std::string_view body, std::string_view formatted_body,
+                                                const Speaker& speaker) {
   const std::string folded = fold_characters(without_reply_fallback(body));
   const std::string_view whole = without_ticks(core::trim(folded));
   const HtmlText html = read_html(formatted_body);
@@ -240,7 +254,8 @@ core::Result<std::optional<Typed>> read_message(std::string_view body, std::stri
   if (!take_address(typed, speaker, html)) return std::nullopt;
   if (too_long) {
     return core::fail(core::Code::bad_input, "The command is too long",
-                      fmt::format("its line has {}, at most {} are read", core::format_size(core::Bytes{static_cast<std::int64_t>(end)}),
+                      fmt::format("its line has {}, at most {} are read",
+                                  core::format_size(core::Bytes{static_cast<std::int64_t>(end)}),
                                   core::format_size(core::Bytes{static_cast<std::int64_t>(longest_line)})),
                       "Put a long list into a code block under the command.");
   }

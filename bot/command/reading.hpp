@@ -1,5 +1,6 @@
-// Phone typing folded away, character by character: spaces, quotes, hidden characters, dashes, quoted replies. Used by the parser
-// (reading.cpp, tokenize.cpp) and by confirmation.cpp. Pure, any thread. Facts: matrix-protocol "Reading commands".
+// Phone typing folded away, character by character: spaces, quotes, hidden characters, dashes, quoted replies. Used by
+// the parser (reading.cpp, tokenize.cpp) and by confirmation.cpp. Pure, any thread. Facts: matrix-protocol "Reading
+// commands".
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,9 @@
 
 namespace steward::command {
 
-// Unicode spaces → ' ' (line breaks stay), zero-width characters and emoji selectors removed, curly quotes straight, "…" → "...",
-// full-width digits → ASCII, broken UTF-8 → U+FFFD. Dashes stay as they are: their meaning depends on where they stand.
+// Unicode spaces → ' ' (line breaks stay), zero-width characters and emoji selectors removed, curly quotes straight,
+// "…" → "...", full-width digits → ASCII, broken UTF-8 → U+FFFD. Dashes stay as they are: their meaning depends on
+// where they stand.
 std::string fold_characters(std::string_view text);
 
 // Cuts the lines "> …" with which older clients repeat the message that is replied to, and the empty line after them.
@@ -24,7 +26,8 @@ bool is_strange_dash(char32_t c);
 bool is_direction_override(char32_t c);
 std::string code_point_name(char32_t c);  // "U+2E3A"
 
-// The text with every part that looks like a secret as "***": whole words ("password=x") and what stands behind "=", ":", quotes.
+// The text with every part that looks like a secret as "***": whole words ("password=x") and what stands behind "=",
+// ":", quotes.
 std::string masked(std::string_view text);
 // What a person typed as an error repeats it: masked, cleaned, cut, in quotes.
 std::string echo(std::string_view text);

@@ -8,36 +8,54 @@ namespace steward::command {
 
 std::string_view word(Level level) {
   switch (level) {
-    case Level::reads: return "reads";
-    case Level::reversible: return "reversible";
-    case Level::slows: return "slows";
-    case Level::deletes: return "deletes";
-    case Level::destroys: return "deletes for good";
+    case Level::reads:
+      return "reads";
+    case Level::reversible:
+      return "reversible";
+    case Level::slows:
+      return "slows";
+    case Level::deletes:
+      return "deletes";
+    case Level::destroys:
+      return "deletes for good";
   }
   return "";
 }
 
 std::string_view name(Group group) {
   switch (group) {
-    case Group::general: return "general";
-    case Group::jobs: return "jobs";
-    case Group::media: return "media";
-    case Group::rooms: return "rooms";
-    case Group::users: return "users";
-    case Group::abuse: return "abuse";
-    case Group::database: return "database";
-    case Group::server: return "server";
-    case Group::schedules: return "schedules";
+    case Group::general:
+      return "general";
+    case Group::jobs:
+      return "jobs";
+    case Group::media:
+      return "media";
+    case Group::rooms:
+      return "rooms";
+    case Group::users:
+      return "users";
+    case Group::abuse:
+      return "abuse";
+    case Group::database:
+      return "database";
+    case Group::server:
+      return "server";
+    case Group::schedules:
+      return "schedules";
   }
   return "";
 }
 
 std::string_view name(Role role) {
   switch (role) {
-    case Role::none: return "none";
-    case Role::reader: return "reader";
-    case Role::operator_: return "operator";
-    case Role::admin: return "admin";
+    case Role::none:
+      return "none";
+    case Role::reader:
+      return "reader";
+    case Role::operator_:
+      return "operator";
+    case Role::admin:
+      return "admin";
   }
   return "";
 }

@@ -26,7 +26,9 @@ std::optional<std::string> typed_value(const Json& value) {
 }
 
 std::optional<core::Error> add_argument(const Argument& argument, const Json& value, Typed& typed) {
-  const auto wrong_kind = [&] { return bad(fmt::format("The value of {} is of the wrong kind", argument.name), argument.text); };
+  const auto wrong_kind = [&] {
+    return bad(fmt::format("The value of {} is of the wrong kind", argument.name), argument.text);
+  };
   if (argument.kind == Argument::Kind::flag) {
     if (!value.is_boolean()) return wrong_kind();
     if (value.get<bool>()) typed.line += " --" + argument.name;
@@ -47,7 +49,8 @@ std::optional<core::Error> add_argument(const Argument& argument, const Json& va
 Outcome parse_structured(std::string_view json, const std::vector<const Spec*>& specs, std::string_view server_name,
                          std::string_view time_zone) {
   const Json content = Json::parse(json, nullptr, false);
-  if (!content.is_object() || !content.contains("command") || !content["command"].is_string()) return bad("The structured command has no name");
+  if (!content.is_object() || !content.contains("command") || !content["command"].is_string())
+    return bad("The structured command has no name");
   const std::string name = fold_name(content["command"].get<std::string>());
   const Match match = find_exact({name}, specs);
   if (match.spec == nullptr) return Unknown{nearest_names({name}, specs)};

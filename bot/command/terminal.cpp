@@ -61,13 +61,15 @@ awaitable<Dispatcher::TerminalResult> Dispatcher::terminal(std::string line, boo
     const Command* command = plan ? state.services.table->find(plan->command) : nullptr;
     if (command) print(plan_card(performed.number, *plan, command->spec, false).plain_body());
     if (!yes) {
+      print(fmt::format("It waits ten minutes: steward exec '{}' confirms it, and --yes would have done so at once.",
+                        plan ? confirmation_words(performed.number, *plan) : std::string("yes")));
       result.exit_code = exit_waits;
       co_return result;
     }
     Say say;
     say.way = Say::Way::numbered;
     say.number = performed.number;
-    say.word = plan ? confirmation_word(*plan) : "";
+    if (plan && plan->level >= static_cast<int>(Level::destroys)) say.word = confirmation_word(*plan);
     Performed said = co_await state.say_to_plan(std::move(say), context, std::nullopt, std::move(again));
     co_await state.audit(context, said);
     if (!said.ok) {

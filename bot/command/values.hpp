@@ -13,7 +13,8 @@ namespace steward::command {
 struct Surroundings {
   std::string_view server_name;
   std::string_view time_zone;
-  std::set<std::string, std::less<>> reserved;  // words of commands and flags: as the name of a user they need their "@"
+  std::set<std::string, std::less<>>
+      reserved;  // words of commands and flags: as the name of a user they need their "@"
 };
 
 struct Value {
@@ -22,7 +23,8 @@ struct Value {
 };
 
 // bad_input says what is wrong with the word; `next` how to write it.
-core::Result<Value> read_value(const Argument& argument, std::string_view word, bool quoted, const Surroundings& surroundings);
+core::Result<Value> read_value(const Argument& argument, std::string_view word, bool quoted,
+                               const Surroundings& surroundings);
 
 // "an age like 30d", "a user like @name:server.org": for "expected …".
 std::string expectation(const Argument& argument);

@@ -151,14 +151,13 @@ def test_retry(new_world):
     world = new_world().start()
     dead = world.fill.dead_room(world.user("carol"), name="Stubborn")
     rooms = [dead, *world.fill.copy_rooms(dead, 3)]
-    # A table the purge does not know holds on to the room: Synapse's own deletion fails.
+    # Something in the database holds on to the room: Synapse's own deletion fails.
     card = world.alice.plan("!clean-rooms")
-    world.synapse.sql("CREATE TABLE holds_on (room_id text REFERENCES rooms (room_id))")
-    world.synapse.sql("INSERT INTO holds_on VALUES (%s)", (dead,))
-    world.synapse.sql("ALTER TABLE holds_on OWNER TO synapse")
+    world.synapse.sql("CREATE FUNCTION holds_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'held'; END $$")
+    world.synapse.sql(f"CREATE TRIGGER holds_on BEFORE DELETE ON rooms FOR EACH ROW WHEN (OLD.room_id = '{dead}') EXECUTE FUNCTION holds_on()")
     world.alice.confirm(card)
     job = world.wait_job(card.plan_number, "done", "failed", "stopped", timeout=120)
-    world.synapse.sql("DROP TABLE holds_on")
+    world.synapse.sql("DROP TRIGGER holds_on ON rooms")
     assert world.synapse.room_exists(dead) and not any(world.synapse.room_exists(room) for room in rooms[1:])
     assert world.items(card.plan_number)[dead] == "failed", job
     again = world.alice.plan(f"!retry {card.plan_number}")
