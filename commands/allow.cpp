@@ -1,6 +1,6 @@
 // allow and deny: who else may command the bot. Admins are not given here: they stand in the configuration.
-// The roles live in the bot's own store; taking one away (or lowering it) needs a second admin, so that no single account can
-// lock the others out. I/O thread; store, and one look at the user. The manual page is allow.md.
+// The roles live in the bot's own store; taking one away (or lowering it) needs a second admin, so that no single
+// account can lock the others out. I/O thread; store, and one look at the user. The manual page is allow.md.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,7 +36,8 @@ awaitable<core::Result<Role>> stored_role(core::UserId user, Context& context) {
 
 core::Result<void> not_an_admin(const core::UserId& user, const Context& context) {
   if (!contains(context.options().admins, user)) return {};
-  return core::fail(core::Code::not_allowed, user.str() + " is an admin of the bot", "admins stand in the configuration, chat cannot change them",
+  return core::fail(core::Code::not_allowed, user.str() + " is an admin of the bot",
+                    "admins stand in the configuration, chat cannot change them",
                     "Change `room.admins` in steward.yaml and reload.");
 }
 
@@ -45,14 +46,17 @@ awaitable<core::Result<void>> can_hold_role(core::UserId user, Context& context)
   const bool local = core::server_of(user) == context.options().server_name;
   if (!local) {
     if (contains(context.options().remote_allowed, user)) co_return core::Result<void>();
-    co_return core::fail(core::Code::not_allowed, user.str() + " is not a user of " + context.options().server_name, "other servers cannot be trusted to say who is who",
+    co_return core::fail(core::Code::not_allowed, user.str() + " is not a user of " + context.options().server_name,
+                         "other servers cannot be trusted to say who is who",
                          "Add the user to `room.remote_allowed` in steward.yaml first.");
   }
   auto info = co_await context.admin().user(user);
   if (!info) co_return core::fail(info.error());
   if (!*info) co_return core::fail(core::Code::not_found, "There is no user " + user.str(), {}, "Check the name.");
   if ((*info)->deactivated) co_return core::fail(core::Code::conflict, user.str() + " is deactivated");
-  if (!(*info)->appservice_id.empty()) co_return core::fail(core::Code::conflict, user.str() + " belongs to an application service", "a bot must not command a bot");
+  if (!(*info)->appservice_id.empty())
+    co_return core::fail(core::Code::conflict, user.str() + " belongs to an application service",
+                         "a bot must not command a bot");
   co_return core::Result<void>();
 }
 
@@ -62,7 +66,8 @@ jobs::Plan plan_for(const core::UserId& user, Role before, Role after) {
   plan.level = static_cast<int>(Level::slows);
   plan.title = fmt::format("{}: {} → {}", user.str(), name(before), name(after));
   if (before == after) {
-    plan.title = after == Role::none ? fmt::format("{} has no role", user.str()) : fmt::format("{} is {} already", user.str(), name(after));
+    plan.title = after == Role::none ? fmt::format("{} has no role", user.str())
+                                     : fmt::format("{} is {} already", user.str(), name(after));
     return plan;
   }
   if (after < before) {
@@ -95,7 +100,8 @@ awaitable<core::Result<jobs::Plan>> plan_allow(Arguments arguments, Context& con
   if (!before) co_return core::fail(before.error());
   jobs::Plan plan = plan_for(user, *before, role);
   plan.lines.push_back(words_about(role));
-  if (!contains(context.services.room_members(), user)) plan.lines.push_back("Not in this room yet: the bot will send an invitation.");
+  if (!contains(context.services.room_members(), user))
+    plan.lines.push_back("Not in this room yet: the bot will send an invitation.");
   co_return plan;
 }
 
@@ -116,7 +122,8 @@ jobs::ItemOutcome outcome(jobs::ItemOutcome::State state, std::string text = {})
 
 awaitable<jobs::ItemOutcome> set_role(db::ItemRow item, Context* context) {
   const core::UserId user(item.target);
-  if (contains(context->options().admins, user)) co_return outcome(jobs::ItemOutcome::State::kept, "is an admin by configuration now");
+  if (contains(context->options().admins, user))
+    co_return outcome(jobs::ItemOutcome::State::kept, "is an admin by configuration now");
   auto set = co_await context->stores().settings.set_role(user, item.note, context->asker);
   if (!set) co_return outcome(jobs::ItemOutcome::State::failed, core::describe(set.error()));
   co_return outcome(jobs::ItemOutcome::State::done);
@@ -152,7 +159,8 @@ awaitable<core::Result<jobs::Receipt>> run(jobs::Plan, jobs::Progress& progress,
     }
     auto now = co_await stored_role(user, context);
     if (!now) co_return core::fail(now.error());
-    receipt.lines.push_back(fmt::format("{} is {} now", item.target, *now == Role::none ? "without a role" : name(*now)));
+    receipt.lines.push_back(
+        fmt::format("{} is {} now", item.target, *now == Role::none ? "without a role" : name(*now)));
     const bool given = *now != Role::none;
     if (!given) continue;
     std::string words = co_await invite(user, context);
@@ -186,7 +194,8 @@ Command allow() {
   Command command = base("allow", "Give somebody the role reader or operator");
   auto role = command::positional("role", Type::choice, "reader or operator");
   role.choices = {"reader", "operator"};
-  command.spec.arguments = {command::positional("user", Type::user, "who"), std::move(role), command::standard::dry_run()};
+  command.spec.arguments = {command::positional("user", Type::user, "who"), std::move(role),
+                            command::standard::dry_run()};
   command.spec.examples = {{"allow @ann operator", ""}};
   command.plan = plan_allow;
   return command;

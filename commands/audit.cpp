@@ -23,7 +23,8 @@ constexpr int most_rows = 10000;  // of a file
 
 command::DataTable table_of(const std::vector<db::AuditRow>& rows) {
   command::DataTable table;
-  table.columns = {{"id", true}, {"at"}, {"actor"}, {"role"}, {"line"}, {"outcome"}, {"confirmed_by"}, {"job", true}, {"event"}};
+  table.columns = {{"id", true}, {"at"},           {"actor"},     {"role"}, {"line"},
+                   {"outcome"},  {"confirmed_by"}, {"job", true}, {"event"}};
   for (const db::AuditRow& row : rows) {
     table.rows.push_back({std::to_string(row.id), row.at, row.actor, row.role, row.line, row.outcome, row.confirmed_by,
                           std::to_string(row.job), row.event_id});
@@ -32,7 +33,8 @@ command::DataTable table_of(const std::vector<db::AuditRow>& rows) {
 }
 
 void add_row(matrix::Message& message, const db::AuditRow& row) {
-  matrix::Text head{matrix::code(core::clean_name(row.line, 60)), matrix::plain(" · " + core::clean_name(row.outcome, 60))};
+  matrix::Text head{matrix::code(core::clean_name(row.line, 60)),
+                    matrix::plain(" · " + core::clean_name(row.outcome, 60))};
   std::string detail = fmt::format("{} · {}", row.at, row.actor);
   if (row.job != 0) detail += fmt::format(" · job {}", row.job);
   if (!row.confirmed_by.empty() && row.confirmed_by != row.actor) detail += " · confirmed by " + row.confirmed_by;
@@ -46,7 +48,8 @@ awaitable<core::Result<Answer>> show(Arguments arguments, Context& context) {
   std::optional<std::string> actor;
   if (const auto user = arguments.user("user")) actor = user->str();
   const bool as_file = arguments.flag("csv") || arguments.flag("json");
-  const int most = static_cast<int>(std::min<std::int64_t>(arguments.integer("limit").value_or(as_file ? most_rows : shown_rows), most_rows));
+  const int most = static_cast<int>(
+      std::min<std::int64_t>(arguments.integer("limit").value_or(as_file ? most_rows : shown_rows), most_rows));
   auto rows = co_await audit.list(std::move(actor), since, most);
   if (!rows) co_return core::fail(rows.error());
   auto broken = co_await audit.first_broken();
@@ -55,16 +58,22 @@ awaitable<core::Result<Answer>> show(Arguments arguments, Context& context) {
   Answer answer;
   const command::DataTable table = table_of(*rows);
   answer.json = command::to_json(table);
-  answer.message.title(rows->empty() ? "Nothing in the audit log for that"
-                                     : fmt::format("Audit · {} of the last {}", core::plural(static_cast<long long>(rows->size()), "entry", "entries"),
-                                                   core::format_age(since)));
+  answer.message.title(rows->empty()
+                           ? "Nothing in the audit log for that"
+                           : fmt::format("Audit · {} of the last {}",
+                                         core::plural(static_cast<long long>(rows->size()), "entry", "entries"),
+                                         core::format_age(since)));
   // A file holds them all; the card never grows over a screen.
-  for (std::size_t index = 0; index < rows->size() && index < shown_rows; ++index) add_row(answer.message, (*rows)[index]);
+  for (std::size_t index = 0; index < rows->size() && index < shown_rows; ++index)
+    add_row(answer.message, (*rows)[index]);
   if (rows->size() > shown_rows && !as_file) answer.message.paragraph("The rest: --csv");
-  answer.message.paragraph(*broken ? fmt::format("⚠ Row {} was changed after it was written: its hash does not fit.", **broken)
-                                   : std::string("No row was changed after it was written."));
+  answer.message.paragraph(
+      *broken ? fmt::format("⚠ Row {} was changed after it was written: its hash does not fit.", **broken)
+              : std::string("No row was changed after it was written."));
   answer.rings = broken->has_value();
-  if (arguments.flag("csv")) answer.files.push_back({"audit.csv", "text/csv", command::to_csv(table), answer.message.plain_body().substr(0, answer.message.plain_body().find('\n'))});
+  if (arguments.flag("csv"))
+    answer.files.push_back({"audit.csv", "text/csv", command::to_csv(table),
+                            answer.message.plain_body().substr(0, answer.message.plain_body().find('\n'))});
   if (arguments.flag("json")) answer.files.push_back({"audit.json", "application/json", answer.json, "Audit log"});
   co_return answer;
 }

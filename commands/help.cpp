@@ -1,10 +1,11 @@
 // help: what the bot understands, from the same table that parses it.
 // I/O thread; no I/O. The manual page is help.md.
+#include "command/help.hpp"
+
 #include <fmt/format.h>
 
 #include "command/context.hpp"
 #include "command/finding.hpp"
-#include "command/help.hpp"
 #include "commands/all.hpp"
 #include "core/text.hpp"
 
@@ -58,8 +59,9 @@ awaitable<core::Result<Answer>> show(Arguments arguments, Context& context) {
   const command::Match match = command::find_command(names, table.specs());
   if (match.spec != nullptr) co_return about_command(*match.spec, table);
   const auto near = command::nearest_names(names, table.specs());
-  co_return core::fail(core::Code::not_found, core::echo_word(topic) + " is no command and no group", {},
-                       near.empty() ? "`!help` lists them." : fmt::format("Did you mean `!help {}`?", core::join(near, "` or `!help ")));
+  co_return core::fail(
+      core::Code::not_found, core::echo_word(topic) + " is no command and no group", {},
+      near.empty() ? "`!help` lists them." : fmt::format("Did you mean `!help {}`?", core::join(near, "` or `!help ")));
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ namespace {
 
 // "22:00" → minutes of the day.
 std::optional<int> minutes_of(std::string_view text) {
-  const bool shape = text.size() == 5 && text[2] == ':' && std::all_of(text.begin(), text.end(), [](char c) { return c == ':' || (c >= '0' && c <= '9'); });
+  const bool shape = text.size() == 5 && text[2] == ':' &&
+                     std::all_of(text.begin(), text.end(), [](char c) { return c == ':' || (c >= '0' && c <= '9'); });
   if (!shape || text[0] == ':' || text[1] == ':' || text[3] == ':' || text[4] == ':') return std::nullopt;
   const int hours = (text[0] - '0') * 10 + (text[1] - '0');
   const int minutes = (text[3] - '0') * 10 + (text[4] - '0');
@@ -42,19 +43,24 @@ core::Result<std::string> check_zone(std::string_view value) {
 core::Result<std::string> check_span(std::string_view value) {
   if (value == "off") return std::string(value);
   const auto parts = core::split(value, '-');
-  if (parts.size() == 2 && minutes_of(parts[0]) && minutes_of(parts[1]) && parts[0] != parts[1]) return std::string(value);
-  return core::fail(core::Code::bad_input, core::echo_word(value) + " is no span of hours", "expected two times, or `off`", "Write 22:00-07:00.");
+  if (parts.size() == 2 && minutes_of(parts[0]) && minutes_of(parts[1]) && parts[0] != parts[1])
+    return std::string(value);
+  return core::fail(core::Code::bad_input, core::echo_word(value) + " is no span of hours",
+                    "expected two times, or `off`", "Write 22:00-07:00.");
 }
 
 core::Result<std::string> check_hour(std::string_view value) {
   if (value == "off" || minutes_of(value)) return std::string(value);
-  return core::fail(core::Code::bad_input, core::echo_word(value) + " is no time of the day", "expected hours and minutes, or `off`", "Write 08:00.");
+  return core::fail(core::Code::bad_input, core::echo_word(value) + " is no time of the day",
+                    "expected hours and minutes, or `off`", "Write 08:00.");
 }
 
 core::Result<std::string> check_retention(std::string_view value) {
   const auto age = core::parse_duration(value);
   if (!age) return core::fail(age.error());
-  if (*age < std::chrono::hours(24)) return core::fail(core::Code::bad_input, core::echo_word(value) + " is too short", "the least is 1 day", "Write 7d.");
+  if (*age < std::chrono::hours(24))
+    return core::fail(core::Code::bad_input, core::echo_word(value) + " is too short", "the least is 1 day",
+                      "Write 7d.");
   return core::to_lower_ascii(value);
 }
 
@@ -67,19 +73,25 @@ struct Setting {
 };
 
 const std::array<Setting, 4> settings_table{{
-    {"time-zone", "dates and times are shown in it", check_zone, [](const Options& options) { return options.time_zone; },
+    {"time-zone", "dates and times are shown in it", check_zone,
+     [](const Options& options) { return options.time_zone; },
      [](Options& options, const std::string& value) { options.time_zone = value; }},
-    {"quiet-hours", "nothing heavy starts by itself meanwhile", check_span, [](const Options& options) { return options.quiet_hours; },
+    {"quiet-hours", "nothing heavy starts by itself meanwhile", check_span,
+     [](const Options& options) { return options.quiet_hours; },
      [](Options& options, const std::string& value) { options.quiet_hours = value; }},
-    {"report-hours", "when the daily report is posted", check_hour, [](const Options& options) { return options.report_hours; },
+    {"report-hours", "when the daily report is posted", check_hour,
+     [](const Options& options) { return options.report_hours; },
      [](Options& options, const std::string& value) { options.report_hours = value; }},
     {"file-retention", "how long files that the bot posted stay", check_retention,
      [](const Options& options) { return core::write_duration(options.file_retention); },
-     [](Options& options, const std::string& value) { options.file_retention = core::parse_duration(value).value_or(options.file_retention); }},
+     [](Options& options, const std::string& value) {
+       options.file_retention = core::parse_duration(value).value_or(options.file_retention);
+     }},
 }};
 
 const Setting* find(std::string_view name) {
-  const auto* const found = std::find_if(settings_table.begin(), settings_table.end(), [&](const Setting& setting) { return setting.name == name; });
+  const auto* const found = std::find_if(settings_table.begin(), settings_table.end(),
+                                         [&](const Setting& setting) { return setting.name == name; });
   return found == settings_table.end() ? nullptr : &*found;
 }
 
@@ -130,8 +142,10 @@ awaitable<core::Result<void>> load_settings(command::Services& services) {
   for (const auto& [key, value] : *stored) {
     const Setting* setting = find(std::string_view(key).substr(5));
     const bool valid = setting != nullptr && setting->check(value);
-    if (valid) setting->apply(*services.options, value);
-    else core::log_warning("settings", "the stored setting {} is not understood and left out", key);
+    if (valid)
+      setting->apply(*services.options, value);
+    else
+      core::log_warning("settings", "the stored setting {} is not understood and left out", key);
   }
   co_return core::Result<void>();
 }
@@ -147,7 +161,8 @@ Command settings() {
   auto key = command::optional_positional("key", Type::choice, "which one");
   for (const Setting& setting : settings_table) key.choices.emplace_back(setting.name);
   command.spec.arguments = {std::move(key), command::optional_positional("value", Type::text, "its new value")};
-  command.spec.examples = {{"settings", "all of them"}, {"settings time-zone Europe/Berlin", ""}, {"settings quiet-hours 22:00-07:00", ""}};
+  command.spec.examples = {
+      {"settings", "all of them"}, {"settings time-zone Europe/Berlin", ""}, {"settings quiet-hours 22:00-07:00", ""}};
   command.spec.control = true;
   command.manual = manual("settings");
   command.answer = change;

@@ -34,21 +34,24 @@ int highest_level(const Context& context) {
 std::string source_of_role(const Context& context) {
   if (context.terminal) return "from the terminal";
   const auto& admins = context.options().admins;
-  return std::find(admins.begin(), admins.end(), context.asker) != admins.end() ? "from the configuration" : "given with !allow";
+  return std::find(admins.begin(), admins.end(), context.asker) != admins.end() ? "from the configuration"
+                                                                                : "given with !allow";
 }
 
 awaitable<core::Result<Answer>> tell(Arguments, Context& context) {
   Answer answer;
   const int highest = highest_level(context);
-  const auto allowed = std::count_if(context.services.table->specs().begin(), context.services.table->specs().end(), [&](const Spec* spec) {
-    return command::needed_role(*spec, command::lowest_level(*spec)) <= context.role;
-  });
+  const auto allowed = std::count_if(
+      context.services.table->specs().begin(), context.services.table->specs().end(),
+      [&](const Spec* spec) { return command::needed_role(*spec, command::lowest_level(*spec)) <= context.role; });
   answer.message.title(fmt::format("{} · {}", context.asker.str(), name(context.role)));
   answer.message.paragraph(matrix::field("Role", fmt::format("{}, {}", name(context.role), source_of_role(context))));
   answer.message.paragraph(matrix::field("You may use", core::plural(allowed, "command", "commands")));
-  answer.message.paragraph(matrix::field("Up to level", fmt::format("{} ({})", highest, command::word(static_cast<Level>(highest)))));
+  answer.message.paragraph(
+      matrix::field("Up to level", fmt::format("{} ({})", highest, command::word(static_cast<Level>(highest)))));
   if (!context.terminal && context.options().max_level < 4)
-    answer.message.paragraph(fmt::format("This room is capped at level {} by `safety.max_level`.", context.options().max_level));
+    answer.message.paragraph(
+        fmt::format("This room is capped at level {} by `safety.max_level`.", context.options().max_level));
   if (context.role == Role::reader) answer.message.paragraph("A reader sees answers without personal data only.");
   if (context.role == Role::admin && context.options().second_admin)
     answer.message.paragraph("A plan of level 4 needs another admin than the one who asked.");
