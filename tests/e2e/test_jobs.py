@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support.process import wait_until
+from support.process import patience, wait_until
 
 
 @pytest.fixture
@@ -33,11 +33,10 @@ def settled(world, seconds=6):
 
 def test_freeze_stops_within_a_second(cleaning):
     """Must show 9."""
+    cleaning.alice.send("!freeze")  # returns when Synapse has given it to its clients
     started = time.monotonic()
-    cleaning.alice.send("!freeze")
     wait_until(lambda: cleaning.job(cleaning.number)["state"] != "running", 3, "the job to stop", 0.02)
-    # The way of the message to the bot and through Synapse counts too; the bot itself has a second.
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 1 * patience()
     tasks = sum(cleaning.deletions().values())
     count = settled(cleaning)
     assert count < len(cleaning.dead)
@@ -138,12 +137,15 @@ def test_a_second_heavy_job_waits(cleaning):
     cleaning.wait_job(card.plan_number, "done", timeout=60)
 
 
-def test_a_room_of_a_running_job_is_not_planned_again(cleaning):
-    answer = cleaning.bob.ask("!clean-rooms", timeout=60)
-    if answer.plan_number:
-        assert not set(cleaning.items(answer.plan_number)) & set(cleaning.dead)
-    else:
-        assert str(cleaning.number) in answer.body or "nothing" in answer
+def test_rooms_of_a_running_job_are_not_deleted_again(cleaning):
+    """A second plan made and confirmed meanwhile: every room goes once, what the first job took is kept or gone by then."""
+    card = cleaning.bob.ask("!clean-rooms", timeout=60)
+    if card.plan_number:
+        cleaning.bob.confirm(card)
+        cleaning.wait_job(card.plan_number, "done", "void", timeout=240)
+    cleaning.wait_job(cleaning.number, "done", timeout=240)
+    assert gone(cleaning) == len(cleaning.dead)
+    assert all(count == 1 for room, count in cleaning.deletions().items() if room in cleaning.dead)
 
 
 def test_retry(new_world):

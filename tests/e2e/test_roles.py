@@ -94,9 +94,14 @@ def test_admin_cannot_be_made_or_removed_in_the_room(staffed):
 
 
 def test_deny(staffed):
-    answer = staffed.alice.ask("!deny @carol:hs.test")
-    if answer.plan_number:
-        staffed.alice.confirm(answer)
+    """Taking a role needs a second admin or the terminal: one admin alone cannot do it in the room."""
+    card = staffed.alice.plan("!deny @carol:hs.test")
+    staffed.alice.confirm(card)
+    assert staffed.alice.wait_message("another admin", after=card)
+    assert staffed.synapse.sql("SELECT 1 FROM steward.role WHERE user_id = '@carol:hs.test'")
+    staffed.alice.send(f"no {card.plan_number}")
+    done = staffed.steward.exec("deny @carol:hs.test", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
     carol = staffed.clients["carol"]
     carol.wait_for(lambda: not staffed.synapse.sql("SELECT 1 FROM steward.role WHERE user_id = '@carol:hs.test'"), 15, "the role to go")
     event = carol.send("!media-usage")
