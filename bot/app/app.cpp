@@ -13,6 +13,7 @@
 
 #include "app/bot.hpp"
 #include "app/control_socket.hpp"
+#include "app/endpoint.hpp"
 #include "async/tasks.hpp"
 #include "config/config.hpp"
 #include "core/log.hpp"
@@ -77,8 +78,9 @@ struct Lives {
   }
 
   awaitable<void> live(config::Config config) {
+    Endpoint endpoint(io.get_executor(), config);
     while (!stopping) {
-      bot = std::make_unique<Bot>(io.get_executor(), config);
+      bot = std::make_unique<Bot>(io.get_executor(), config, &endpoint);
       const Ending ending = co_await bot->run();
       bot.reset();
       if (ending == Ending::failed) {
@@ -89,6 +91,7 @@ struct Lives {
       core::log_warning("app", "starting again");
       co_await async::sleep_for(std::chrono::seconds(1));
     }
+    co_await endpoint.stop();
     signals.cancel();
   }
 };
@@ -131,7 +134,7 @@ int exec(const std::string& config_path, const std::string& line, bool yes, bool
   if (auto handed = send_line(config->bot.socket, line, yes, print)) return finish(*handed);
 
   asio::io_context io(1);
-  Bot bot(io.get_executor(), std::move(*config));
+  Bot bot(io.get_executor(), std::move(*config), nullptr);
   int exit_code = exit_failed;
   auto work = [&]() -> awaitable<void> {
     auto result = co_await bot.run_line(line, yes, print);

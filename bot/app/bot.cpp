@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "app/control_socket.hpp"
+#include "app/endpoint.hpp"
 #include "app/service_manager.hpp"
 #include "app/setup_identity.hpp"
 #include "app/state_file.hpp"
@@ -15,8 +16,6 @@
 #include "core/log.hpp"
 #include "db/guard.hpp"
 #include "http/client.hpp"
-#include "http/server.hpp"
-#include "matrix/appservice.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::app {
@@ -95,13 +94,13 @@ room::AdminRoomOptions room_options(const config::Config& config) {
 }  // namespace
 
 struct Bot::Parts {
-  Parts(boost::asio::any_io_executor io_, config::Config config_);
+  Parts(boost::asio::any_io_executor io_, config::Config config_, Endpoint* endpoint_);
 
   boost::asio::any_io_executor io;
+  Endpoint* endpoint;
   config::Config config;
   command::Options options;
   command::Table table;
-  async::WorkThread compute;
   async::Signal arrived, ending;
   async::TaskGroup tasks;
 
@@ -117,8 +116,6 @@ struct Bot::Parts {
   command::Services services;
   std::unique_ptr<command::Dispatcher> dispatcher;
   std::unique_ptr<command::JobGuard> guard;
-  std::unique_ptr<matrix::Appservice> appservice;
-  std::unique_ptr<http::Server> server;
   std::unique_ptr<ControlSocket> socket;
 
   bool room_open = false;
@@ -133,7 +130,6 @@ struct Bot::Parts {
   awaitable<core::Result<void>> look_for_restore();
   awaitable<core::Result<JournalMark>> read_journal();
   awaitable<bool> open_room();
-  core::Result<void> open_endpoint();
   awaitable<void> apply_room_settings();
   awaitable<void> start_work();
   void start_listening();
@@ -144,12 +140,12 @@ struct Bot::Parts {
   std::string health() const;
 };
 
-Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_)
+Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_, Endpoint* endpoint_)
     : io(io_),
+      endpoint(endpoint_),
       config(std::move(config_)),
       options(options_of(config)),
       table(commands::all_commands()),
-      compute("compute"),
       arrived(io_),
       ending(io_),
       tasks(io_, [this](std::string name, std::string what) {
@@ -215,7 +211,7 @@ void Bot::Parts::make_conversation() {
   services.read = read.get();
   services.work = work.get();
   services.control = control.get();
-  services.compute = &compute;
+  services.compute = endpoint ? &endpoint->compute() : nullptr;
   services.admin = admin.get();
   services.chat = chat.get();
   services.runner = runner.get();
@@ -232,7 +228,7 @@ std::string Bot::Parts::health() const {
   if (const auto since = outbox->failing_since())
     return "sends to Synapse fail since " +
            core::format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - *since));
-  return fmt::format("{} events taken in, up {}", appservice ? appservice->counters().events : 0,
+  return fmt::format("{} events taken in, up {}", endpoint ? endpoint->appservice().counters().events : 0,
                      core::format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - services.started)));
 }
 
@@ -278,26 +274,6 @@ awaitable<core::Result<void>> Bot::Parts::look_for_restore() {
   co_return core::Result<void>();
 }
 
-core::Result<void> Bot::Parts::open_endpoint() {
-  matrix::AppserviceOptions endpoint;
-  endpoint.hs_token = config.appservice.hs_token;
-  endpoint.legacy_query_token = config.appservice.legacy_query_token;
-  appservice = std::make_unique<matrix::Appservice>(std::move(endpoint), compute, [this](std::vector<matrix::Event> events) -> awaitable<core::Result<void>> {
-    if (!room_open || stopping) co_return core::fail(core::Code::unavailable, "The bot is not ready", "the admin room is not known yet");
-    co_return co_await inbox->receive(std::move(events));
-  });
-  http::ServerOptions server_options;
-  server_options.address = config.appservice.bind_address;
-  server_options.port = config.appservice.bind_port;
-  auto listening = http::Server::listen(
-      io, std::move(server_options), [this](const http::Request& head) { return appservice->gate(head); },
-      [this](http::Request request) { return appservice->handle(std::move(request)); });
-  if (!listening) return core::fail(listening.error());
-  server = std::move(*listening);
-  server->start();
-  return {};
-}
-
 // Until it works or the bot stops: Synapse may be down, the registration not active yet. Names that somebody else owns end it.
 awaitable<bool> Bot::Parts::open_room() {
   std::string last;
@@ -327,6 +303,7 @@ awaitable<void> Bot::Parts::apply_room_settings() {
 
 void Bot::Parts::start_listening() {
   if (std::exchange(room_open, true)) return;
+  endpoint->receive_with([this](std::vector<matrix::Event> events) { return inbox->receive(std::move(events)); });
   tasks.spawn("dispatcher", [this] { return dispatcher->run(); });
 }
 
@@ -404,7 +381,7 @@ awaitable<void> Bot::Parts::shut_down() {
   runner->stop();
   const auto until = std::chrono::steady_clock::now() + stop_grace;
   while (runner->running() && std::chrono::steady_clock::now() < until && !store_lost) co_await async::sleep_for(std::chrono::milliseconds(50));
-  if (server) co_await server->stop(std::chrono::seconds(2));
+  if (endpoint) endpoint->receive_with({});
   co_await room->close(std::chrono::seconds(2));
   if (!store_lost) {
     co_await outbox->drain(std::chrono::seconds(3));
@@ -417,7 +394,8 @@ awaitable<void> Bot::Parts::shut_down() {
   co_await tasks.join(std::chrono::seconds(5));
 }
 
-Bot::Bot(boost::asio::any_io_executor io, config::Config config) : parts_(std::make_unique<Parts>(io, std::move(config))) {}
+Bot::Bot(boost::asio::any_io_executor io, config::Config config, Endpoint* endpoint)
+    : parts_(std::make_unique<Parts>(io, std::move(config), endpoint)) {}
 Bot::~Bot() = default;
 
 void Bot::stop() {
@@ -451,9 +429,6 @@ awaitable<Ending> Bot::run() {
   parts.make_clients();
   if (!parts.homeserver || !parts.media) co_return Ending::failed;
   parts.make_conversation();
-  // First of all, so that Synapse gets a 503 and not a closed door while the store is away. A taken port is reported only after
-  // the leader lock: when another bot runs, that is the better answer.
-  auto endpoint = parts.open_endpoint();
   auto opened = co_await parts.open_store();
   while (!opened) {
     core::log_error("app", "{}", core::describe(opened.error()));
@@ -465,8 +440,8 @@ awaitable<Ending> Bot::run() {
   }
   auto looked = co_await parts.look_for_restore();
   if (!looked) co_return Ending::restart;
-  if (!endpoint) {
-    core::log_error("app", "{}", core::describe(endpoint.error()));
+  if (!parts.endpoint->listening()) {
+    core::log_error("app", "{}", core::describe(parts.endpoint->listening().error()));
     co_return Ending::failed;
   }
   const bool in_room = co_await parts.open_room();
@@ -488,7 +463,7 @@ awaitable<Ending> Bot::run() {
     }
     notify_service_manager("READY=1");
     core::log_info("app", "ready: {} in {}, endpoint {}:{}", parts.options.bot.str(), parts.room->id().str(),
-                   parts.config.appservice.bind_address, parts.server->port());
+                   parts.config.appservice.bind_address, parts.endpoint->port());
     while (!parts.stopping && !parts.store_lost) co_await parts.ending.wait(std::chrono::hours(1));
   }
   const bool lost = parts.store_lost && !parts.stopping;

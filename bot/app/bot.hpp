@@ -14,11 +14,14 @@
 
 namespace steward::app {
 
+class Endpoint;
+
 enum class Ending { stopped, restart, failed };
 
 class Bot {
  public:
-  Bot(boost::asio::any_io_executor io, config::Config config);
+  // `endpoint` is null for a single line from the terminal; else it outlives the bot.
+  Bot(boost::asio::any_io_executor io, config::Config config, Endpoint* endpoint);
   ~Bot();
 
   // Connects the store, takes the leader lock, opens the endpoint and the room, then works until stop(). `failed` after a
