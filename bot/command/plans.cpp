@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include "command/cards.hpp"
-#include "command/roles.hpp"
 #include "command/status.hpp"
 #include "core/log.hpp"
-#include "core/secret.hpp"
 
 namespace steward::command {
 

@@ -125,7 +125,7 @@ class Session {
 
  private:
   struct Impl;
-  // Runs begin/work/commit on the session thread; `work` returns nullopt on success or the error it wants to leave with.
+  // Runs BEGIN, the work and COMMIT on the session thread; `work` returns nullopt on success or the error it wants to leave with.
   std::optional<core::Error> run_in_transaction(const std::function<std::optional<core::Error>(Transaction&)>& work);
 
   async::WorkThread thread_;

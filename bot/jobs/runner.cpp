@@ -75,9 +75,6 @@ std::optional<std::int64_t> Runner::holder(const std::string& lock) const {
 
 namespace {
 
-// Keeps the heartbeat, the guard and the live message going while the command works.
-awaitable<void> watch(std::shared_ptr<Runner::State> state, std::int64_t number, Plan plan);
-
 Receipt failure_receipt(const core::Error& error) {
   Receipt receipt{.title = error.what, .lines = {}, .complete = false};
   if (!error.why.empty()) receipt.lines.push_back("Why: " + error.why + (error.source.empty() ? "" : " (" + error.source + ")"));
@@ -96,6 +93,7 @@ std::string end_state(const core::Result<Receipt>& outcome, StopReason reason, c
 
 namespace {
 
+// Keeps the heartbeat, the guard and the live message going while the command works.
 awaitable<void> watch(std::shared_ptr<Runner::State> state, std::int64_t number, Plan plan) {
   while (state->job && state->job->number == number) {
     auto beaten = co_await state->store.heartbeat(number);
