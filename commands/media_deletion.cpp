@@ -228,7 +228,7 @@ awaitable<ItemOutcome> Deletion::act(db::ItemRow item) {
   if (item.kind == "media") co_return co_await act_local(std::move(item));
   // One slice at a time and in their order: each purge takes all before it too.
   const int ticket = next_ticket_++;
-  while (ticket != serving_) co_await turn_.wait(std::chrono::seconds(1));
+  while (ticket != serving_) co_await turn_.wait_regardless(std::chrono::seconds(1));
   ItemOutcome made = co_await purge_slice(std::move(item));
   ++serving_;
   turn_.notify();

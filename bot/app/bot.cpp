@@ -28,6 +28,7 @@ constexpr auto stop_grace = std::chrono::seconds(8);  // then what still runs is
 constexpr auto reconnect_after = std::chrono::seconds(3);
 constexpr auto housekeeping_interval = std::chrono::seconds(3);
 constexpr auto reconcile_interval = std::chrono::minutes(10);
+constexpr auto room_interval = std::chrono::seconds(30);
 constexpr auto retention_interval = std::chrono::hours(1);
 constexpr const char* device_id = "STEWARD";
 
@@ -123,6 +124,7 @@ struct Bot::Parts {
   bool store_lost = false;
   bool restored = false;
   JournalMark mark;
+  std::chrono::steady_clock::time_point next_room_look{};
 
   void make_clients();
   void make_conversation();
@@ -134,9 +136,11 @@ struct Bot::Parts {
   awaitable<void> start_work();
   void start_listening();
   awaitable<void> housekeeping();
+  awaitable<void> look_after_room();
   awaitable<void> retention();
   awaitable<void> reconcile();
   awaitable<void> shut_down();
+  [[noreturn]] void leave_at_once() const;
   std::string health() const;
 };
 
@@ -335,12 +339,22 @@ awaitable<void> Bot::Parts::housekeeping() {
     const bool alive = co_await async::sleep_for(housekeeping_interval);
     if (!alive) co_return;
     co_await dispatcher->expire_plans();
+    co_await look_after_room();
     auto now = co_await read_journal();
     if (!now || *now == mark) continue;
     mark = *now;
     auto written = write_mark(config.bot.state_directory, mark);
     if (!written) core::log_warning("app", "{}", core::describe(written.error()));
   }
+}
+
+// Somebody may have deleted the room, or let us in again while we were not listening.
+awaitable<void> Bot::Parts::look_after_room() {
+  const auto now = std::chrono::steady_clock::now();
+  if (room->usable() || now < next_room_look) co_return;
+  next_room_look = now + room_interval;
+  auto opened = co_await room->open();
+  if (opened) core::log_info("app", "the admin room is open again: {}", room->id().str());
 }
 
 awaitable<void> Bot::Parts::retention() {
@@ -389,9 +403,22 @@ awaitable<void> Bot::Parts::shut_down() {
     if (now) static_cast<void>(write_mark(config.bot.state_directory, *now));
   }
   socket.reset();
-  co_await dispatcher->stop();
+  bool ended = co_await dispatcher->stop();
   tasks.cancel_all();
-  co_await tasks.join(std::chrono::seconds(5));
+  const bool others_ended = co_await tasks.join(std::chrono::seconds(5));
+  if (!ended || !others_ended) {
+    // A statement under way is what takes so long.
+    co_await guard->cancel_statement();
+    ended = co_await dispatcher->stop();
+    ended = co_await tasks.join(std::chrono::seconds(35)) && ended;
+    if (!ended) leave_at_once();
+  }
+}
+
+// What still runs uses our parts, so they cannot be taken down; the journal goes on from here as after a kill -9.
+void Bot::Parts::leave_at_once() const {
+  core::log_error("app", "some work did not end in time; the program ends without it, the journal takes it up again");
+  std::quick_exit(store_lost ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 Bot::Bot(boost::asio::any_io_executor io, config::Config config, Endpoint* endpoint)

@@ -5,6 +5,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -28,11 +29,21 @@ constexpr milliseconds longest_wait = std::chrono::hours(24 * 365);
 
 milliseconds bounded(milliseconds duration) { return std::clamp(duration, milliseconds(0), longest_wait); }
 
+// What comes after it runs behind everything that is ready now, also in a cancelled coroutine.
+asio::awaitable<void> let_others_run() {
+  auto executor = co_await this_coro::executor;
+  constexpr asio::cancellation_slot none;
+  co_await asio::post(executor, asio::bind_cancellation_slot(none, asio::use_awaitable));
+}
+
 }  // namespace
 
 asio::awaitable<bool> sleep_for(milliseconds duration) {
   auto cancellation = co_await this_coro::cancellation_state;
-  if (cancellation.cancelled() != asio::cancellation_type::none) co_return false;
+  if (cancellation.cancelled() != asio::cancellation_type::none) {
+    co_await let_others_run();
+    co_return false;
+  }
   auto executor = co_await this_coro::executor;
   asio::steady_timer timer(executor, bounded(duration));
   boost::system::error_code error;
@@ -53,6 +64,13 @@ struct Signal::State {
   };
 
   explicit State(asio::any_io_executor the_executor) : executor(std::move(the_executor)) {}
+
+  std::shared_ptr<Waiter> enter(milliseconds timeout) {
+    auto waiter = std::make_shared<Waiter>(executor);
+    waiter->timer.expires_after(bounded(timeout));
+    waiters.push_back(waiter);
+    return waiter;
+  }
 
   asio::any_io_executor executor;
   std::list<std::shared_ptr<Waiter>> waiters;
@@ -79,12 +97,24 @@ asio::awaitable<bool> Signal::wait(milliseconds timeout) {
   auto state = state_;  // the Signal may go while somebody waits
   if (std::exchange(state->remembered, false)) co_return true;
   auto cancellation = co_await this_coro::cancellation_state;
-  if (cancellation.cancelled() != asio::cancellation_type::none) co_return false;
-  auto waiter = std::make_shared<State::Waiter>(state->executor);
-  waiter->timer.expires_after(bounded(timeout));
-  state->waiters.push_back(waiter);
+  if (cancellation.cancelled() != asio::cancellation_type::none) {
+    co_await let_others_run();
+    co_return false;
+  }
+  auto waiter = state->enter(timeout);
   boost::system::error_code error;
   co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  state->waiters.remove(waiter);
+  co_return waiter->notified;
+}
+
+asio::awaitable<bool> Signal::wait_regardless(milliseconds timeout) {
+  auto state = state_;
+  if (std::exchange(state->remembered, false)) co_return true;
+  auto waiter = state->enter(timeout);
+  boost::system::error_code error;
+  constexpr asio::cancellation_slot none;
+  co_await waiter->timer.async_wait(asio::bind_cancellation_slot(none, asio::redirect_error(asio::use_awaitable, error)));
   state->waiters.remove(waiter);
   co_return waiter->notified;
 }
@@ -165,10 +195,9 @@ asio::awaitable<bool> TaskGroup::join(milliseconds grace) {
   while (!state->children.empty()) {
     const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
     if (left <= milliseconds(0)) co_return false;
-    const bool notified = co_await state->child_ended.wait(left);
-    if (!notified) break;
+    co_await state->child_ended.wait_regardless(left);
   }
-  co_return state->children.empty();
+  co_return true;
 }
 
 std::size_t TaskGroup::running() const { return state_->children.size(); }

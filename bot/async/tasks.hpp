@@ -13,7 +13,8 @@
 
 namespace steward::async {
 
-// Suspends for that long; returns false when the coroutine was cancelled meanwhile (it does not throw).
+// Suspends for that long; returns false when the coroutine was cancelled meanwhile (it does not throw). Also a cancelled
+// coroutine lets the others run once, so that a loop which forgets to ask cannot hold up the thread.
 boost::asio::awaitable<bool> sleep_for(std::chrono::milliseconds duration);
 
 // True once the awaiting coroutine was cancelled: endless loops ask, because in a TaskGroup nothing throws on cancellation.
@@ -26,8 +27,10 @@ class Signal {
   explicit Signal(boost::asio::any_io_executor executor);
   ~Signal();
   void notify();
-  // True when notified, false after `timeout` or on cancellation.
+  // True when notified, false after `timeout` or on cancellation (which lets the others run once, like sleep_for).
   boost::asio::awaitable<bool> wait(std::chrono::milliseconds timeout);
+  // The same for a coroutine that must not leave before its helpers did: cancellation does not end it.
+  boost::asio::awaitable<bool> wait_regardless(std::chrono::milliseconds timeout);
 
  private:
   struct State;
@@ -46,7 +49,7 @@ class TaskGroup {
 
   void spawn(std::string name, Task task);
   void cancel_all();
-  // Waits until all children ended, at most `grace`; false when some did not.
+  // Waits until all children ended, at most `grace`; false when some did not. Cancelling who waits does not shorten it.
   boost::asio::awaitable<bool> join(std::chrono::milliseconds grace);
   std::size_t running() const;
 

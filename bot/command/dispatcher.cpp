@@ -64,12 +64,11 @@ awaitable<void> Dispatcher::run() {
   }
 }
 
-awaitable<void> Dispatcher::stop() {
+awaitable<bool> Dispatcher::stop() {
   const bool ended = co_await state_->group.join(std::chrono::seconds(2));
-  if (ended) co_return;
+  if (ended) co_return true;
   state_->group.cancel_all();
-  const bool cancelled = co_await state_->group.join(std::chrono::seconds(5));
-  if (!cancelled) core::log_warning("dispatcher", "{} commands did not end in time", state_->group.running());
+  co_return co_await state_->group.join(std::chrono::seconds(5));
 }
 
 awaitable<void> Dispatcher::reconcile() {

@@ -24,7 +24,7 @@ class Dispatcher {
   ~Dispatcher();
 
   // Ends what is being handled; afterwards the dispatcher may be destroyed. Used at shutdown.
-  boost::asio::awaitable<void> stop();
+  boost::asio::awaitable<bool> stop();
   // The loop over stored events; until cancelled.
   boost::asio::awaitable<void> run();
   // Compares the room's history with the inbox and asks for what was missed; at start and every ten minutes.

@@ -49,8 +49,14 @@ awaitable<core::Result<void>> JobGuard::may_run(db::JobRow job, jobs::Plan plan,
   if (starting) co_return co_await start(std::move(job), std::move(plan));
   if (!plan.needs_writer || !services_.work) co_return core::Result<void>();
   auto held = co_await db::holds_writer(*services_.work);
-  if (!held) co_return core::fail(held.error());
-  if (*held) co_return core::Result<void>();
+  if (held && *held) co_return core::Result<void>();
+  if (!held && held.error().code != core::Code::unavailable) co_return core::fail(held.error());
+  if (!held) {
+    // The connection broke and the lock went with it. Until it is ours again the work session refuses everything.
+    auto again = co_await db::take_writer(*services_.work);
+    if (again) core::log_info("jobs", "job {}: the connection came back, the writer lock is taken again", job.number);
+    co_return again;
+  }
   co_return core::fail(core::Code::conflict, "The writer lock is lost", "the connection to the database was replaced", "!resume goes on");
 }
 

@@ -13,7 +13,8 @@ class JobGuard {
  public:
   JobGuard(Services& services, Dispatcher& dispatcher);
 
-  // Temporary errors (Synapse away, a backup runs, the writer lock is taken) make a starting job wait.
+  // Temporary errors (Synapse away, a backup runs, the writer lock is taken) make a starting job wait. In a running one a lock
+  // that was lost with its connection is taken again; conflict when somebody else has it.
   boost::asio::awaitable<core::Result<void>> may_run(db::JobRow job, jobs::Plan plan, bool starting);
   boost::asio::awaitable<void> release(jobs::Plan plan);
   // pg_cancel_backend of the work session's statement, through the control session.

@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "core/log.hpp"
 
@@ -108,10 +105,9 @@ awaitable<core::Result<db::ItemTotals>> Progress::for_each_item(std::string unit
   total_ = finished_ + totals->planned + totals->acting;
   show_counts(unit);
 
-  // Everything the workers share; the coroutine outlives them, because it waits for `running` to fall to zero.
+  // Everything the workers share; the coroutine outlives them, because it waits for all of them.
   struct Shared {
     std::vector<db::ItemRow> queue;
-    int running = 0;
     std::optional<core::Error> error;
   } shared;
 
@@ -142,17 +138,16 @@ awaitable<core::Result<db::ItemTotals>> Progress::for_each_item(std::string unit
         show_counts(unit);
       }
     };
-    async::Signal one_ended(io_);
-    for (int count = 0; count < std::max(1, in_flight); ++count) {
-      ++shared.running;
-      boost::asio::co_spawn(io_, worker, [&shared, &one_ended](std::exception_ptr failure) {
-        --shared.running;
-        if (failure && !shared.error)
-          shared.error = core::Error{core::Code::internal, "A step of the job ended unexpectedly", "a bug in the command", {}, {}};
-        one_ended.notify();
-      });
+    async::TaskGroup workers(io_, [&shared](const std::string&, const std::string&) {
+      if (!shared.error)
+        shared.error = core::Error{core::Code::internal, "A step of the job ended unexpectedly", "a bug in the command", {}, {}};
+    });
+    for (int count = 0; count < std::max(1, in_flight); ++count) workers.spawn("item", worker);
+    for (bool ended = false; !ended;) {
+      ended = co_await workers.join(std::chrono::seconds(1));
+      const bool cut_off = co_await async::is_cancelled();
+      if (cut_off) workers.cancel_all();
     }
-    while (shared.running > 0) co_await one_ended.wait(std::chrono::seconds(60));
     // Items that were given back stay planned; a page that moved nothing would come again for ever.
     if (finished_ == finished_before) break;
   }

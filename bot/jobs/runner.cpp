@@ -23,12 +23,12 @@ constexpr auto retry_start_after = std::chrono::seconds(10);
 
 struct Runner::State {
   State(boost::asio::any_io_executor io_, db::JobStore& store_, Hooks hooks_)
-      : io(io_), store(store_), hooks(std::move(hooks_)), wake(io_) {}
+      : io(io_), store(store_), hooks(std::move(hooks_)), wake(io_), watch_ended(io_) {}
 
   boost::asio::any_io_executor io;
   db::JobStore& store;
   Hooks hooks;
-  async::Signal wake;
+  async::Signal wake, watch_ended;
   bool stopping = false;
   bool frozen = false;
 
@@ -118,6 +118,7 @@ awaitable<void> watch(std::shared_ptr<Runner::State> state, std::int64_t number,
     }
   }
   state->watched = false;
+  state->watch_ended.notify();
 }
 
 awaitable<core::Result<Receipt>> carry_out(std::shared_ptr<Runner::State> state, db::JobRow job, Plan plan) {
@@ -199,7 +200,7 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
   if (state->hooks.release) co_await state->hooks.release(*plan);
   auto ended = co_await state->store.find(job.number);
   state->job.reset();
-  while (state->watched) co_await async::sleep_for(std::chrono::milliseconds(10));
+  while (state->watched) co_await state->watch_ended.wait_regardless(std::chrono::seconds(60));
   state->locks.clear();
   state->progress.reset();
   state->header.clear();

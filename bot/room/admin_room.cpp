@@ -66,6 +66,8 @@ asio::awaitable<Result<void>> AdminRoom::open_now() {
   }
   if (!usable_) outbox_.hold(id_);  // until its state is known
   auto joined = co_await be_joined();
+  const bool gone = !joined && joined.error().code == Code::not_found;
+  if (gone && options_.configured.empty()) joined = co_await replace_deleted();
   if (!joined) co_return joined;
   auto read = co_await read_state();
   if (!read) co_return read;
@@ -92,10 +94,21 @@ asio::awaitable<Result<void>> AdminRoom::be_joined() {
   if (joined || core::is_temporary(joined.error()) || joined.error().code == Code::cancelled) co_return joined;
   facts_ = RoomFacts();
   assess();
-  co_return core::fail(Code::not_allowed, "The bot is not in its admin room " + id_.str(),
-                       "somebody removed it, or the room was deleted: " + joined.error().why,
+  // Synapse (RoomMemberHandler) answers 404 where nobody of this server is in the room any more: it was deleted or is dead.
+  const bool gone = joined.error().code == Code::not_found;
+  co_return core::fail(gone ? Code::not_found : Code::not_allowed, "The bot is not in its admin room " + id_.str(),
+                       (gone ? "the room was deleted: " : "somebody removed it: ") + joined.error().why,
                        "Invite " + client_.user().str() + " there again, or to another private, unencrypted room",
                        joined.error().source);
+}
+
+// A room of our own making that is gone from the server: another one, for the same admins.
+asio::awaitable<Result<void>> AdminRoom::replace_deleted() {
+  core::log_warning("room", "the admin room {} was deleted; another one takes its place", id_.str());
+  auto forgotten = co_await settings_.erase(std::string(setting_room));
+  if (!forgotten) co_return forgotten;
+  co_await outbox_.abandon(id_, "the admin room was deleted");
+  co_return co_await find_or_create();
 }
 
 asio::awaitable<Result<void>> AdminRoom::read_state() {

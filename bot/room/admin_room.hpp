@@ -47,8 +47,8 @@ class AdminRoom {
 
   // Finds the room (config, store, the tag or creation intent in joined rooms) or creates it, reads its state, invites the
   // admins that are missing, posts and pins the welcome card once. Repeatable: an intent is stored before the creation, so
-  // that a crash between creation and store makes no second room. Before Outbox::run(); the card is pinned in
-  // the background once it was sent.
+  // that a crash between creation and store makes no second room; a room of the bot's own that was deleted is replaced. Before
+  // Outbox::run(), and again while the room cannot be used; the card is pinned in the background once it was sent.
   // not_allowed/rejected: says plainly why (encryption forced by the server, bot kicked, room gone) and what to do; observe()
   // still works then and takes an admin's invitation. Temporary errors: try again.
   boost::asio::awaitable<core::Result<void>> open();
@@ -101,6 +101,7 @@ class AdminRoom {
   class Turn;
   boost::asio::awaitable<core::Result<void>> open_now();
   boost::asio::awaitable<core::Result<void>> be_joined();
+  boost::asio::awaitable<core::Result<void>> replace_deleted();
   boost::asio::awaitable<core::Result<void>> read_state();
   boost::asio::awaitable<void> move_in();
   boost::asio::awaitable<void> invite_missing_admins();

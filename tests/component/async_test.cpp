@@ -93,6 +93,36 @@ TEST(TaskGroup, CancelledChildrenSeeItAndEnd) {
   EXPECT_TRUE(failures.names.empty());
 }
 
+// A job waits for its watcher and a loop may forget to ask: neither may hold up the thread, and the wait must not be cut short.
+TEST(TaskGroup, ACancelledChildCanWaitForItsHelper) {
+  asio::io_context io(1);
+  Signal helper_ended(io.get_executor());
+  bool helped = false, waited = false, looped = false;
+  auto helper = [&]() -> asio::awaitable<void> {
+    co_await sleep_for(milliseconds(20));
+    helped = true;
+    helper_ended.notify();
+  };
+  auto child = [&]() -> asio::awaitable<void> {
+    while (!helped) co_await helper_ended.wait_regardless(std::chrono::seconds(5));
+    waited = true;
+  };
+  auto forgetful = [&]() -> asio::awaitable<void> {
+    while (!helped) co_await sleep_for(milliseconds(1));
+    looped = true;
+  };
+  TaskGroup group(io.get_executor(), {});
+  group.spawn("child", child);
+  group.spawn("forgetful", forgetful);
+  asio::co_spawn(io, helper, asio::detached);
+  auto pause = sleep_for(milliseconds(2));
+  test::run(io, std::move(pause));
+  group.cancel_all();
+  auto joined = group.join(std::chrono::seconds(2));
+  EXPECT_TRUE(test::run(io, std::move(joined)));
+  EXPECT_TRUE(waited && looped);
+}
+
 TEST(TaskGroup, AnExceptionIsReportedWithTheName) {
   asio::io_context io(1);
   Failures failures;

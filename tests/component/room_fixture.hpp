@@ -106,6 +106,8 @@ class RoomTest : public testing::Test {
     return made;
   }
 
+  core::Result<void> say(const std::string& cause) { return ask(room->say(cause, message(cause), matrix::Envelope())); }
+
   boost::asio::io_context io{1};
   std::optional<test::TestDatabase> database;
   std::optional<db::Session> session;

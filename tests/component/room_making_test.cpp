@@ -153,7 +153,17 @@ TEST_F(MakingTest, TakesTheConfiguredRoomAlsoByAWaitingInvitation) {
   EXPECT_EQ(rooms_made(), 0);
 }
 
-TEST_F(MakingTest, SaysWhatToDoWhenTheRoomIsGone) {
+TEST_F(MakingTest, ADeletedRoomIsReplacedUnlessSomebodyChoseIt) {
+  get(room->open());
+  EXPECT_TRUE(say("for the old one"));
+  server.rooms.erase("!made1");
+  get(room->open());
+  EXPECT_TRUE(room->usable());
+  EXPECT_EQ(room->id().str(), "!made2");
+  EXPECT_EQ(value("SELECT state FROM outbox WHERE room_id = '!made1' AND cause = 'for the old one'"), "dropped");
+}
+
+TEST_F(MakingTest, SaysWhatToDoWhenTheBotWasRemoved) {
   get(room->open());
   server.rooms["!made1"].joined = false;
   restart();

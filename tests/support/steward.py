@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -180,6 +181,13 @@ class Steward:
         mode = self.config_path.stat().st_mode
         self.config_path.write_text(yaml.safe_dump(config, sort_keys=False))
         self.config_path.chmod(mode & 0o777)
+
+    def use_database(self, name):
+        """Points the bot at another database of the same server."""
+        before = self.config()["database"]["synapse"]
+        after = re.sub(r"dbname='?[^' ]+'?", f"dbname='{name}'", before)
+        assert after != before, before
+        self.change_config(database={"synapse": after})
 
     def sql(self, statement, parameters=None):
         """A statement over the bot's own schema (`steward`)."""
