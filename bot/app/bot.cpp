@@ -457,8 +457,10 @@ awaitable<Ending> Bot::run() {
   if (!parts.homeserver || !parts.media) co_return Ending::failed;
   parts.make_conversation();
   auto opened = co_await parts.open_store();
-  while (!opened) {
-    core::log_error("app", "{}", core::describe(opened.error()));
+  for (std::string last; !opened;) {
+    std::string words = core::describe(opened.error());
+    if (words != last) core::log_error("app", "{}; tried again every {} s", words, reconnect_after.count());
+    last = std::move(words);
     if (!core::is_temporary(opened.error())) co_return Ending::failed;
     co_await parts.ending.wait(reconnect_after);
     if (parts.stopping) co_return Ending::stopped;

@@ -38,7 +38,11 @@ awaitable<core::Result<matrix::Event>> verify_event(matrix::Event event, Service
   if (services.read) {
     auto own = co_await db::sent_by_own_device(*services.read, event.event_id, event.sender);
     if (!own) co_return core::fail(own.error());
-    if (!*own)
+    if (*own) co_return *fetched;
+    // Not in this database at all: it is not the homeserver's, which verify_database says by name for all above level 0.
+    auto known = co_await db::has_event(*services.read, event.event_id);
+    if (!known) co_return core::fail(known.error());
+    if (*known)
       co_return core::fail(forged("no device of " + event.sender.str() + " sent it (an application service or an impersonation token did)"));
   }
   co_return *fetched;
