@@ -19,7 +19,8 @@ namespace {
 
 constexpr auto first_poll = std::chrono::milliseconds(100);
 constexpr auto longest_poll = std::chrono::seconds(2);
-constexpr auto stop_grace = std::chrono::milliseconds(600);
+constexpr auto stop_grace = std::chrono::milliseconds(300);  // !freeze has a second for everything
+constexpr int most_lost_requests = 3;
 constexpr auto outage_limit = std::chrono::minutes(10);
 constexpr auto lost_answer_limit = std::chrono::seconds(15);
 constexpr auto slow_outage_step = std::chrono::seconds(10);
@@ -173,10 +174,14 @@ awaitable<std::optional<ItemOutcome>> RoomDeletion::ask_and_wait(db::ItemRow ite
     co_return std::nullopt;
   } else {
     waited = co_await look_up(item.target, before.task);
-    if (waited.end == End::unknown && task.error().code != core::Code::timeout && task.error().code != core::Code::in_doubt) {
+    const bool answered = task.error().code != core::Code::timeout && task.error().code != core::Code::in_doubt;
+    if (waited.end == End::unknown && answered) {
       waited.end = End::failed;  // an answer came, and it was no
       waited.text = core::describe(task.error());
     }
+    // It stands in no table, so it did not begin (Synapse died with the request). Should it begin late after all, Synapse
+    // refuses the second request for the same room (PaginationHandler.start_shutdown_and_purge_room: "Purge already in progress").
+    if (waited.end == End::unknown && !progress_.stopping() && ++lost_requests_[item.target] < most_lost_requests) co_return std::nullopt;
   }
   co_return co_await ended(std::move(item), std::move(before), std::move(waited), started);
 }

@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +53,7 @@ class RoomDeletion {
   jobs::Progress& progress_;
   std::shared_ptr<RoomWatch> watch_;  // only touched on the work session's thread
   std::vector<std::string> unfinished_;
+  std::map<std::string, int> lost_requests_;  // by room: answered by nobody, begun by nobody
 };
 
 // "events=18,event_json=18;left:event_labels=3": how a deleted room's rows stand in the journal, so that the receipt's totals

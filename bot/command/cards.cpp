@@ -85,6 +85,14 @@ Message dry_run_card(const jobs::Plan& plan, const Spec& spec) {
   return message;
 }
 
+Message nothing_to_do_card(const jobs::Plan& plan) {
+  Message message;
+  message.title("Nothing to do · " + plan.command);
+  message.paragraph(plan.title);
+  message.lines(plan.lines);
+  return message;
+}
+
 Message closed_card(std::int64_t number, const std::string& command, const std::string& why) {
   Message message;
   message.title(fmt::format("Plan {} · {} · {}", number, command, why));

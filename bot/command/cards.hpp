@@ -14,6 +14,7 @@ namespace steward::command {
 // "Plan 41 · clean-rooms · deletes for good", the promise, what is kept, how to confirm. `dry_run`: without number and words.
 matrix::Message plan_card(std::int64_t number, const jobs::Plan& plan, const Spec& spec, bool needs_second_admin);
 matrix::Message dry_run_card(const jobs::Plan& plan, const Spec& spec);
+matrix::Message nothing_to_do_card(const jobs::Plan& plan);
 // The card once it can no longer be confirmed: "Plan 41 · declined by @ann:hs".
 matrix::Message closed_card(std::int64_t number, const std::string& command, const std::string& why);
 

@@ -140,9 +140,15 @@ std::optional<Say> say_of(const Parsed& parsed, const core::EventId& in_reply_to
 
 }  // namespace
 
+namespace {
+
+bool shows_status(const Command& command, bool dry_run, bool changing) { return (changing || dry_run) && !command.spec.control; }
+
+}  // namespace
+
 awaitable<Performed> State::perform(Typed typed, Context context, std::optional<matrix::Event> event, Deliver deliver) {
-  Outcome parsed_outcome = parse(typed, services.table->specs(), services.options->server_name, services.options->time_zone);
-  if (const Unknown* unknown = std::get_if<Unknown>(&parsed_outcome)) {
+  Outcome outcome = parse(typed, services.table->specs(), services.options->server_name, services.options->time_zone);
+  if (const Unknown* unknown = std::get_if<Unknown>(&outcome)) {
     if (unknown->nearest.empty() && !context.terminal) co_return Performed{"no command of ours", true, 0, false, {}};
     Answer answer;
     answer.message.paragraph("There is no such command. " + (unknown->nearest.empty() ? std::string("!help lists them.")
@@ -150,102 +156,99 @@ awaitable<Performed> State::perform(Typed typed, Context context, std::optional<
     co_await deliver(std::move(answer));
     co_return Performed{"unknown command", false, 0, false, {}};
   }
-  if (const core::Error* error = std::get_if<core::Error>(&parsed_outcome)) {
+  if (const core::Error* error = std::get_if<core::Error>(&outcome)) {
     co_await deliver(of(*error));
     co_return Performed{"not understood", false, 0, false, {}};
   }
-  Parsed parsed = std::move(std::get<Parsed>(parsed_outcome));
-  const Command* command = services.table->find(parsed.spec->name);
+  Parsed parsed = std::move(std::get<Parsed>(outcome));
   context.line = parsed.line;
-
-  if (auto say = say_of(parsed, event ? event->in_reply_to : core::EventId())) {
-    Performed performed = co_await say_to_plan(std::move(*say), context, std::move(event), std::move(deliver));
-    co_await audit(context, performed);
-    co_return performed;
-  }
-
-  const bool dry_run = is_dry_run(*command, parsed.arguments);
-  const Level level = dry_run ? Level::reads : parsed.level;
-  const bool changing = level > Level::reads;
-  core::Result<void> may = allowed(*parsed.spec, parsed.level, dry_run, context);
-  if (may && event && !always_acts(*parsed.spec)) may = fresh(*event, changing);
-  if (may && event && changing) {
-    auto proven = co_await verify_event(*event, services);
-    if (!proven && proven.error().source == "FORGED") {
-      co_await report_forgery(*event, proven.error());
-      Performed performed = refused(proven.error());
-      co_await audit(context, performed);
-      co_return performed;
-    }
-    if (!proven) may = core::fail(proven.error());
-  }
-  const bool plans_something = (changing || dry_run) && !parsed.spec->control;
-  if (may && plans_something) may = co_await prove_database(context);
-  core::Result<Arguments> arguments = parsed.arguments;
-  if (may) {
-    arguments = co_await resolve(parsed.arguments, *parsed.spec, context);
-    if (!arguments) may = core::fail(arguments.error());
-  }
-  if (!may) {
-    co_await deliver(of(may.error()));
-    Performed performed = refused(may.error());
-    if (plans_something && !context.command_event.empty()) co_await set_status(services, room, context.command_event, "❌");
-    co_await audit(context, performed);
-    co_return performed;
-  }
-
   Performed performed;
-  if (command->answer && !(command->plan && changing)) {
-    auto answer = co_await command->answer(std::move(*arguments), context);
-    if (!answer) {
-      co_await deliver(of(answer.error()));
-      performed = Performed{"error: " + answer.error().what, false, 0, false, {}};
-    } else {
-      performed = Performed{"answered", true, 0, false, answer->json};
-      co_await deliver(std::move(*answer));
-    }
-    co_await set_status(services, room, context.command_event, performed.ok ? "✅" : "❌");
-    co_await audit(context, performed);
-    co_return performed;
-  }
-
-  auto plan = co_await command->plan(std::move(*arguments), context);
-  if (plan && !parsed.spec->control) {
-    auto free = co_await plans.leave_out_busy(*plan);
-    if (!free) plan = core::fail(free.error());
-  }
-  core::Result<void> still = plan ? core::Result<void>() : core::fail(plan.error());
-  if (plan && !dry_run) still = allowed(*parsed.spec, static_cast<Level>(plan->level), dry_run, context);
-  if (!still) {
-    co_await deliver(of(still.error()));
-    performed = Performed{"error: " + still.error().what, false, 0, false, {}};
-  } else if (dry_run || plan->items.empty()) {
-    Answer answer;
-    answer.message = dry_run_card(*plan, command->spec);
-    if (!dry_run) {
-      answer.message = matrix::Message();
-      answer.message.title("Nothing to do · " + plan->command);
-      answer.message.paragraph(plan->title);
-      answer.message.lines(plan->lines);
-    }
-    co_await deliver(std::move(answer));
-    performed = Performed{dry_run ? "dry run" : "nothing to do", true, 0, false, {}};
-  } else {
-    const bool runs_at_once = plan->level <= static_cast<int>(Level::reversible);
-    auto number = co_await plans.propose(std::move(*plan), context);
-    if (number) {
-      performed = Performed{fmt::format("plan {}", *number), true, *number, runs_at_once, {}};
-    } else if (number.error().code == core::Code::conflict) {
-      performed = Performed{"already planned", true, 0, false, {}};  // the same event again after a crash
-    } else {
-      co_await deliver(of(number.error()));
-      performed = Performed{"error: " + number.error().what, false, 0, false, {}};
-    }
-  }
-  if (plans_something && !context.command_event.empty() && performed.number == 0)
-    co_await set_status(services, room, context.command_event, performed.ok ? "✅" : "❌");
+  if (auto say = say_of(parsed, event ? event->in_reply_to : core::EventId()))
+    performed = co_await say_to_plan(std::move(*say), context, std::move(event), std::move(deliver));
+  else
+    performed = co_await perform_parsed(std::move(parsed), context, std::move(event), std::move(deliver));
   co_await audit(context, performed);
   co_return performed;
+}
+
+awaitable<Performed> State::perform_parsed(Parsed parsed, Context context, std::optional<matrix::Event> event, Deliver deliver) {
+  const Command* command = services.table->find(parsed.spec->name);
+  Request request{.command = command, .parsed = std::move(parsed)};
+  request.dry_run = is_dry_run(*command, request.parsed.arguments);
+  request.changing = !request.dry_run && request.parsed.level > Level::reads;
+  const bool with_status = shows_status(*command, request.dry_run, request.changing);
+  auto arguments = co_await check(request, context, event);
+  Performed performed;
+  if (!arguments) {
+    performed = refused(arguments.error());
+    if (arguments.error().source == "FORGED") {
+      co_await report_forgery(*event, arguments.error());
+      co_return performed;
+    }
+    co_await deliver(of(arguments.error()));
+  } else if (command->answer && !(command->plan && request.changing)) {
+    performed = co_await answer(request, std::move(*arguments), context, std::move(deliver));
+  } else {
+    performed = co_await plan(request, std::move(*arguments), context, std::move(deliver));
+  }
+  // A plan or job sets the sign itself, when it ends.
+  const bool answered = arguments && performed.number == 0;
+  if (performed.number == 0 && (with_status || answered)) co_await set_status(services, room, context.command_event, performed.ok ? "✅" : "❌");
+  co_return performed;
+}
+
+awaitable<core::Result<Arguments>> State::check(const Request& request, Context& context, const std::optional<matrix::Event>& event) {
+  const Spec& spec = *request.parsed.spec;
+  core::Result<void> may = allowed(spec, request.parsed.level, request.dry_run, context);
+  if (may && event && !always_acts(spec)) may = fresh(*event, request.changing);
+  if (!may) co_return core::fail(may.error());
+  if (event && request.changing) {
+    matrix::Event pushed = *event;
+    auto proven = co_await verify_event(std::move(pushed), services);
+    if (!proven) co_return core::fail(proven.error());
+  }
+  if (shows_status(*request.command, request.dry_run, request.changing)) {
+    auto proven = co_await prove_database(context);
+    if (!proven) co_return core::fail(proven.error());
+  }
+  co_return co_await resolve(request.parsed.arguments, spec, context);
+}
+
+awaitable<Performed> State::answer(const Request& request, Arguments arguments, Context context, Deliver deliver) {
+  auto answer = co_await request.command->answer(std::move(arguments), context);
+  if (!answer) {
+    co_await deliver(of(answer.error()));
+    co_return Performed{"error: " + answer.error().what, false, 0, false, {}};
+  }
+  Performed performed{"answered", true, 0, false, answer->json};
+  co_await deliver(std::move(*answer));
+  co_return performed;
+}
+
+awaitable<Performed> State::plan(const Request& request, Arguments arguments, Context context, Deliver deliver) {
+  const Spec& spec = request.command->spec;
+  auto plan = co_await request.command->plan(std::move(arguments), context);
+  core::Result<void> still = plan ? core::Result<void>() : core::fail(plan.error());
+  if (plan && !spec.control) still = co_await plans.leave_out_busy(*plan);
+  // The plan may be worse than its command line looked.
+  if (still && !request.dry_run) still = allowed(spec, static_cast<Level>(plan->level), false, context);
+  if (!still) {
+    co_await deliver(of(still.error()));
+    co_return Performed{"error: " + still.error().what, false, 0, false, {}};
+  }
+  if (request.dry_run || plan->items.empty()) {
+    Answer answer;
+    answer.message = request.dry_run ? dry_run_card(*plan, spec) : nothing_to_do_card(*plan);
+    co_await deliver(std::move(answer));
+    co_return Performed{request.dry_run ? "dry run" : "nothing to do", true, 0, false, {}};
+  }
+  const bool runs_at_once = plan->level <= static_cast<int>(Level::reversible);
+  auto number = co_await plans.propose(std::move(*plan), context);
+  if (number) co_return Performed{fmt::format("plan {}", *number), true, *number, runs_at_once, {}};
+  // The same event again after a crash: its plan stands in the room already.
+  if (number.error().code == core::Code::conflict) co_return Performed{"already planned", true, 0, false, {}};
+  co_await deliver(of(number.error()));
+  co_return Performed{"error: " + number.error().what, false, 0, false, {}};
 }
 
 }  // namespace steward::command

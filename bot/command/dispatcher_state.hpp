@@ -25,11 +25,24 @@ struct Performed {
 
 using Deliver = std::function<boost::asio::awaitable<void>(Answer answer)>;
 
+// A command line that was understood.
+struct Request {
+  const Command* command = nullptr;
+  Parsed parsed;
+  bool dry_run = false;
+  bool changing = false;  // above level 0 and not a dry run
+};
+
 struct Dispatcher::State {
   State(Services& services_, room::AdminRoom& room_, room::Inbox& inbox_, async::Signal& arrived_);
 
   // commands.cpp: one command line, from the room (`event`) or the terminal.
   boost::asio::awaitable<Performed> perform(Typed typed, Context context, std::optional<matrix::Event> event, Deliver deliver);
+  boost::asio::awaitable<Performed> perform_parsed(Parsed parsed, Context context, std::optional<matrix::Event> event, Deliver deliver);
+  // Role, freeze, age, forgery, the database, then what its names stand for. FORGED as source: to be reported, not answered.
+  boost::asio::awaitable<core::Result<Arguments>> check(const Request& request, Context& context, const std::optional<matrix::Event>& event);
+  boost::asio::awaitable<Performed> answer(const Request& request, Arguments arguments, Context context, Deliver deliver);
+  boost::asio::awaitable<Performed> plan(const Request& request, Arguments arguments, Context context, Deliver deliver);
   boost::asio::awaitable<Performed> say_to_plan(Say say, Context context, std::optional<matrix::Event> event, Deliver deliver);
 
   // events.cpp

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "async/tasks.hpp"
 #include "command/cards.hpp"
 #include "command/status.hpp"
 #include "core/log.hpp"
@@ -127,16 +128,37 @@ awaitable<void> Plans::post_card(std::int64_t number, const jobs::Plan& plan, co
   }
   // Cancel first, so that a thumb that is too quick meets the harmless one.
   co_await room_.react(card_cause(number) + ":no", *event, "❌");
-  if (plan.level < static_cast<int>(Level::destroys)) co_await room_.react(card_cause(number) + ":yes", *event, "✅");
+  if (!waiting_.contains(number)) co_await take_reactions_back(number);
+  else if (plan.level < static_cast<int>(Level::destroys)) co_await room_.react(card_cause(number) + ":yes", *event, "✅");
 }
 
 awaitable<void> Plans::take_reactions_back(std::int64_t number) {
   const std::vector<std::string> suffixes{":no", ":yes"};
   for (const std::string& suffix : suffixes) {
     const std::string cause = card_cause(number) + suffix;
-    auto reaction = co_await services_.stores->outbox.find(cause);
-    if (!reaction || !*reaction || (*reaction)->event_id.empty()) continue;
-    co_await room_.redact(cause + ":back", (*reaction)->event_id, "answered");
+    const bool over = co_await take_back(cause);
+    // An answer can be quicker than our reactions are sent.
+    if (!over) room_.in_background("reaction", [this, cause] { return take_back_later(cause); });
+  }
+}
+
+// False: it is on its way and cannot be taken back yet.
+awaitable<bool> Plans::take_back(std::string cause) {
+  auto reaction = co_await services_.stores->outbox.find(cause);
+  if (!reaction) co_return false;
+  if (!*reaction || (*reaction)->state == "dropped") co_return true;
+  if ((*reaction)->event_id.empty()) co_return false;
+  auto redacted = co_await room_.redact(cause + ":back", (*reaction)->event_id, "answered");
+  if (!redacted) core::log_debug("plans", "{} stays in the room: {}", cause, core::describe(redacted.error()));
+  co_return true;
+}
+
+awaitable<void> Plans::take_back_later(std::string cause) {
+  for (auto pause = std::chrono::milliseconds(100); pause < std::chrono::minutes(1); pause *= 2) {
+    const bool alive = co_await async::sleep_for(pause);
+    if (!alive) co_return;
+    const bool over = co_await take_back(cause);
+    if (over) co_return;
   }
 }
 
@@ -264,31 +286,26 @@ awaitable<bool> Plans::close(std::int64_t number, std::string reason, std::strin
   const std::vector<std::string> from{"waiting"};
   auto moved = co_await services_.stores->jobs.move(number, from, "void", std::move(reason));
   if (!moved || !*moved) co_return false;
-  waiting_.erase(number);
-  co_await take_reactions_back(number);
   auto row = co_await services_.stores->jobs.find(number);
-  if (row && *row) co_await set_status(services_, room_, (*row)->command_event, "🛑");
-  auto card = co_await services_.stores->outbox.find(card_cause(number));
-  if (!row || !*row || !card || !*card || (*card)->event_id.empty()) co_return true;
-  matrix::Message message = closed_card(number, (*row)->command, words);
-  matrix::Envelope envelope;
-  co_await room_.edit(card_cause(number) + ":closed", std::move(message), std::move(envelope), (*card)->event_id);
+  if (row && *row) co_await show_closed(std::move(**row), std::move(words));
   co_return true;
 }
 
 awaitable<void> Plans::expire() {
   auto expired = co_await services_.stores->jobs.expire_waiting();
   if (!expired) co_return;
-  for (const db::JobRow& job : *expired) {
-    waiting_.erase(job.number);
-    co_await take_reactions_back(job.number);
-    co_await set_status(services_, room_, job.command_event, "🛑");
-    auto card = co_await services_.stores->outbox.find(card_cause(job.number));
-    if (!card || !*card || (*card)->event_id.empty()) continue;
-    matrix::Message message = closed_card(job.number, job.command, "expired after 10 minutes");
-    matrix::Envelope envelope;
-    co_await room_.edit(card_cause(job.number) + ":closed", std::move(message), std::move(envelope), (*card)->event_id);
-  }
+  for (db::JobRow& job : *expired) co_await show_closed(std::move(job), "expired after 10 minutes");
+}
+
+awaitable<void> Plans::show_closed(db::JobRow job, std::string words) {
+  waiting_.erase(job.number);
+  co_await take_reactions_back(job.number);
+  co_await set_status(services_, room_, job.command_event, "🛑");
+  auto card = co_await services_.stores->outbox.find(card_cause(job.number));
+  if (!card || !*card || (*card)->event_id.empty()) co_return;
+  matrix::Message message = closed_card(job.number, job.command, words);
+  matrix::Envelope envelope;
+  co_await room_.edit(card_cause(job.number) + ":closed", std::move(message), std::move(envelope), (*card)->event_id);
 }
 
 }  // namespace steward::command

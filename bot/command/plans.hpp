@@ -52,6 +52,9 @@ class Plans {
  private:
   boost::asio::awaitable<void> post_card(std::int64_t number, const jobs::Plan& plan, const Context& context);
   boost::asio::awaitable<void> take_reactions_back(std::int64_t number);
+  boost::asio::awaitable<bool> take_back(std::string cause);
+  boost::asio::awaitable<void> take_back_later(std::string cause);
+  boost::asio::awaitable<void> show_closed(db::JobRow job, std::string words);
   boost::asio::awaitable<core::Result<Answer>> confirm(db::JobRow job, jobs::Plan plan, core::UserId who, core::EventId event);
 
   Services& services_;

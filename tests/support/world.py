@@ -123,13 +123,21 @@ class World:
         return counts.get(room, 0) if room else counts
 
     def wait_job(self, number, *states, timeout=120):
+        """The job once it is in one of `states`. Fails at once when it has ended in another one."""
         from .process import wait_until
 
         def arrived():
             job = self.job(number)
-            return job if job and job["state"] in states else None
+            if job and job["state"] in states:
+                return job
+            ended = job and job["state"] in ("done", "failed", "void")
+            assert not ended, f"job {number} should be {states}, it is {job}; not done: {self.not_done(number)}"
+            return None
 
         return wait_until(arrived, timeout, f"job {number} to be {states}, it is {self.job(number)}", 0.1)
+
+    def not_done(self, number):
+        return self.synapse.sql("SELECT target, state, error FROM steward.job_item WHERE job = %s AND state <> 'done' LIMIT 5", (number,))
 
     def carry_out(self, line, who="alice", states=("done",), timeout=180):
         """Types a command, confirms its plan as the card asks, waits for the end; (card, job)."""
