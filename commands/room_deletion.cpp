@@ -17,7 +17,7 @@ using State = ItemOutcome::State;
 
 namespace {
 
-constexpr auto first_poll = std::chrono::milliseconds(100);
+constexpr auto first_poll = std::chrono::milliseconds(20);  // a small room is gone in a tenth of a second
 constexpr auto longest_poll = std::chrono::seconds(2);
 constexpr auto stop_grace = std::chrono::milliseconds(300);  // !freeze has a second for everything
 constexpr int most_lost_requests = 3;
@@ -221,7 +221,7 @@ awaitable<RoomDeletion::Waited> RoomDeletion::wait_for(std::string room_id, std:
     }
     if (waited.end != End::running) co_return waited;
     if (stop_at && std::chrono::steady_clock::now() > *stop_at) co_return waited;
-    pause = std::min<std::chrono::milliseconds>(pause * 3 / 2, longest_poll);
+    pause = std::min<std::chrono::milliseconds>(pause * 5 / 4, longest_poll);
   }
 }
 

@@ -307,7 +307,8 @@ awaitable<void> Bot::Parts::apply_room_settings() {
 
 void Bot::Parts::start_listening() {
   if (std::exchange(room_open, true)) return;
-  endpoint->receive_with([this](std::vector<matrix::Event> events) { return inbox->receive(std::move(events)); });
+  endpoint->receive_with([this](std::vector<matrix::Event> events) { return inbox->receive(std::move(events)); },
+                         [this] { return inbox->interest(); });
   tasks.spawn("dispatcher", [this] { return dispatcher->run(); });
 }
 
@@ -395,7 +396,7 @@ awaitable<void> Bot::Parts::shut_down() {
   runner->stop();
   const auto until = std::chrono::steady_clock::now() + stop_grace;
   while (runner->running() && std::chrono::steady_clock::now() < until && !store_lost) co_await async::sleep_for(std::chrono::milliseconds(50));
-  if (endpoint) endpoint->receive_with({});
+  if (endpoint) endpoint->receive_nothing();
   co_await room->close(std::chrono::seconds(2));
   if (!store_lost) {
     co_await outbox->drain(std::chrono::seconds(3));

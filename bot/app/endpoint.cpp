@@ -32,13 +32,23 @@ Endpoint::Endpoint(boost::asio::any_io_executor io, const config::Config& config
   server_->start();
 }
 
+void Endpoint::receive_with(Receiver receiver, matrix::Appservice::Wanted wanted) {
+  receiver_ = std::move(receiver);
+  appservice_.only(std::move(wanted));
+}
+
+void Endpoint::receive_nothing() {
+  receiver_ = {};
+  appservice_.only({});
+}
+
 awaitable<core::Result<void>> Endpoint::receive(std::vector<matrix::Event> events) {
   if (!receiver_) co_return core::fail(core::Code::unavailable, "The bot is not ready", "its store or its room is not open yet");
   co_return co_await receiver_(std::move(events));
 }
 
 awaitable<void> Endpoint::stop() {
-  receiver_ = {};
+  receive_nothing();
   if (server_) co_await server_->stop(std::chrono::seconds(2));
 }
 

@@ -24,7 +24,9 @@ class Endpoint {
 
   // Whether the port was free. A taken one is told only after the leader lock: another bot is the likelier reason.
   const core::Result<void>& listening() const { return listening_; }
-  void receive_with(Receiver receiver) { receiver_ = std::move(receiver); }  // {} : nobody
+  // `wanted`: the events the receiver cares for; transactions without one are acknowledged here.
+  void receive_with(Receiver receiver, matrix::Appservice::Wanted wanted);
+  void receive_nothing();  // all events are refused
   async::WorkThread& compute() { return compute_; }
   const matrix::Appservice& appservice() const { return appservice_; }
   std::uint16_t port() const { return server_ ? server_->port() : 0; }

@@ -94,6 +94,14 @@ std::vector<std::string> query_tokens(std::string_view target) {
   return tokens;
 }
 
+core::Result<Batch> parse_wanted(std::string_view body, const std::optional<Interest>& interest) {
+  const auto glance = interest ? glance_at_transaction(body, *interest) : std::nullopt;
+  if (!glance || glance->matters) return parse_transaction(body);
+  Batch batch;
+  batch.passed_over = glance->events;
+  return batch;
+}
+
 http::Response missing_token() {
   return refusal(401, "M_MISSING_TOKEN", "One Authorization header with the hs_token is needed");
 }
@@ -143,22 +151,24 @@ awaitable<http::Response> Appservice::handle(http::Request request) {
 }
 
 awaitable<http::Response> Appservice::transaction(std::string body) {
+  const std::size_t size = body.size();
   core::Result<Batch> batch;
-  if (body.size() > options_.offload_above) {
-    auto parse = [&body] { return parse_transaction(body); };
+  const std::optional<Interest> interest = wanted_ ? std::optional(wanted_()) : std::nullopt;
+  if (size > options_.offload_above) {
+    auto parse = [&body, &interest] { return parse_wanted(body, interest); };
     auto work = async::on_thread(compute_, std::move(parse));
     batch = co_await std::move(work);
   } else {
-    batch = parse_transaction(body);
+    batch = parse_wanted(body, interest);
   }
   if (!batch) {
     // Synapse never sends this; it will send it again and again, and nothing else meanwhile.
-    core::log_error("appservice", "a transaction of {} bytes is not JSON; it blocks all later ones", body.size());
+    core::log_error("appservice", "a transaction of {} bytes is not JSON; it blocks all later ones", size);
     co_return refusal(400, "M_NOT_JSON", "The body is not a JSON object");
   }
   note_broken(batch->broken);
-  const std::size_t count = batch->events.size();
-  if (count > 0) {
+  const std::size_t count = batch->events.size() + batch->passed_over;
+  if (!batch->events.empty()) {
     const auto stored = co_await on_transaction_(std::move(batch->events));
     if (!stored) {
       ++counters_.refused;

@@ -16,6 +16,7 @@
 #include "core/secret.hpp"
 #include "http/server.hpp"
 #include "matrix/event.hpp"
+#include "matrix/glance.hpp"
 
 namespace steward::matrix {
 
@@ -34,6 +35,11 @@ class Appservice {
   // For http::Server. handle() counts on gate() having let the request through. Routes: PUT transactions/{id}, POST
   // ping, GET users|rooms|thirdparty (404 M_NOT_FOUND), others 404, known path with another method 405
   // (M_UNRECOGNIZED), missing token 401 M_MISSING_TOKEN, wrong one 403 M_FORBIDDEN.
+  // From now on only transactions with an event of interest are parsed and given to OnTransaction, whole; all others are counted
+  // and acknowledged. Asked for each transaction. {}: all are parsed.
+  using Wanted = std::function<Interest()>;
+  void only(Wanted wanted) { wanted_ = std::move(wanted); }
+
   std::optional<http::Response> gate(const http::Request& head) const;
   boost::asio::awaitable<http::Response> handle(http::Request request);
 
@@ -53,6 +59,7 @@ class Appservice {
   AppserviceOptions options_;
   async::WorkThread& compute_;
   OnTransaction on_transaction_;
+  Wanted wanted_;
   Counters counters_;
   std::string last_ping_;
 };

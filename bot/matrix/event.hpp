@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,6 +60,7 @@ core::Result<Event> parse_event(std::string_view json);
 struct Batch {
   std::vector<Event> events;
   int broken = 0;
+  std::size_t passed_over = 0;  // events that concern nobody here and were not read (Appservice::only)
 };
 // bad_input when the body is not a JSON object.
 core::Result<Batch> parse_transaction(std::string_view body);

@@ -39,6 +39,8 @@ db::InboxEvent row_of(const Event& event) {
 Inbox::Inbox(db::InboxStore& store, db::OutboxStore& outbox, AdminRoom& room, core::UserId bot, Hooks hooks, async::Signal& arrived)
     : store_(store), outbox_(outbox), room_(room), bot_(std::move(bot)), hooks_(std::move(hooks)), arrived_(arrived) {}
 
+matrix::Interest Inbox::interest() const { return {room_.id(), bot_}; }
+
 // The event id is compared by the store, age and rights by the dispatcher; the rest of §3.5 stands here in its order.
 Inbox::Verdict Inbox::judge(const Event& event) const {
   if (event.soft_failed) return Verdict::drop;

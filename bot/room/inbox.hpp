@@ -12,6 +12,7 @@
 #include "db/store.hpp"
 #include "matrix/client.hpp"
 #include "matrix/event.hpp"
+#include "matrix/glance.hpp"
 #include "room/admin_room.hpp"
 
 namespace steward::room {
@@ -23,6 +24,9 @@ class Inbox {
     std::function<bool()> plan_waits;                              // then plain words are stored too
   };
   Inbox(db::InboxStore& store, db::OutboxStore& outbox, AdminRoom& room, core::UserId bot, Hooks hooks, async::Signal& arrived);
+
+  // What judge() would not drop at the first look: so much of a transaction need be parsed.
+  matrix::Interest interest() const;
 
   // Called by the appservice before the ack. An error means: answer 503. One commit at most, none when nothing is for us.
   // Who reads the inbox gives state events and invitations to AdminRoom::observe.
