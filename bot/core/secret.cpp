@@ -105,10 +105,10 @@ void mask_url_passwords(std::string& text) {
 
 }  // namespace
 
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  const Digest first = digest(a);
-  const Digest second = digest(b);
-  return CRYPTO_memcmp(first.data(), second.data(), first.size()) == 0;
+bool equal_in_constant_time(std::string_view given, std::string_view secret) {
+  const bool same_size = given.size() == secret.size();
+  const std::string_view other = same_size ? secret : given;
+  return (CRYPTO_memcmp(given.data(), other.data(), given.size()) == 0) && same_size;
 }
 
 std::string sha256_hex(std::string_view data) {

@@ -21,8 +21,8 @@ class Secret {
   std::string value_;
 };
 
-// Constant time for equal lengths; the lengths themselves are hidden by comparing SHA-256 digests.
-bool equal_in_constant_time(std::string_view a, std::string_view b);
+// Takes a time that depends on the length of `given` alone, which whoever sends it knows; nothing is told about `secret`.
+bool equal_in_constant_time(std::string_view given, std::string_view secret);
 std::string sha256_hex(std::string_view data);
 std::string random_token(std::size_t characters);  // A–Z a–z 0–9 from the system's generator
 

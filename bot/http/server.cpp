@@ -12,7 +12,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
@@ -381,9 +380,12 @@ asio::awaitable<Response> Server::State::handle(Request request) {
 asio::awaitable<bool> Server::State::write(Session& session) {
   session.allow(options.write_deadline);
   error_code error;
-  const auto bytes = asio::buffer(session.answer);
-  auto token = asio::redirect_error(asio::use_awaitable, error);
-  co_await asio::async_write(session.socket, bytes, token);
+  // Not async_write: an answer nearly always leaves in one piece, and its bookkeeping would cost each request.
+  for (std::size_t written = 0; written < session.answer.size() && !error;) {
+    const auto rest = asio::buffer(session.answer) + written;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    written += co_await session.socket.async_write_some(rest, token);
+  }
   co_return !error;
 }
 
