@@ -60,7 +60,7 @@ Command appservices() {
   command.spec.personal_data = false;
   command.spec.safe_while_running = "yes";
   command.spec.sources = "S";
-  command.spec.examples = {{"!appservices", ""}};
+  command.spec.examples = {{"appservices", ""}};
   command.manual = manual("appservices");
   command.answer = tell;
   return command;

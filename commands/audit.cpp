@@ -32,10 +32,10 @@ command::DataTable table_of(const std::vector<db::AuditRow>& rows) {
   return table;
 }
 
-void add_row(matrix::Message& message, const db::AuditRow& row) {
+void add_row(matrix::Message& message, const db::AuditRow& row, const std::string& time_zone) {
   matrix::Text head{matrix::code(core::clean_name(row.line, 60)),
                     matrix::plain(" · " + core::clean_name(row.outcome, 60))};
-  std::string detail = fmt::format("{} · {}", row.at, row.actor);
+  std::string detail = fmt::format("{} · {}", core::format_time(core::from_unix_ms(row.at_ms), time_zone), row.actor);
   if (row.job != 0) detail += fmt::format(" · job {}", row.job);
   if (!row.confirmed_by.empty() && row.confirmed_by != row.actor) detail += " · confirmed by " + row.confirmed_by;
   matrix::Text details{matrix::plain(std::move(detail))};
@@ -65,7 +65,7 @@ awaitable<core::Result<Answer>> show(Arguments arguments, Context& context) {
                                          core::format_age(since)));
   // A file holds them all; the card never grows over a screen.
   for (std::size_t index = 0; index < rows->size() && index < shown_rows; ++index)
-    add_row(answer.message, (*rows)[index]);
+    add_row(answer.message, (*rows)[index], context.options().time_zone);
   if (rows->size() > shown_rows && !as_file) answer.message.paragraph("The rest: --csv");
   answer.message.paragraph(
       *broken ? fmt::format("⚠ Row {} was changed after it was written: its hash does not fit.", **broken)

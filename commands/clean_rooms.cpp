@@ -390,9 +390,9 @@ Command clean_rooms() {
       command::repeated_option("include", Type::choice, "also rooms that are kept for this reason", includable_words()),
       command::choice_option("method", {"api", "hybrid", "offline"}, "how rooms are deleted", "api"),
   };
-  command.spec.examples = {{"!clean-rooms --dry-run", "what would go, what is kept and why"},
-                           {"!clean-rooms --older 1y --limit 50", "the fifty longest unused"},
-                           {"!clean-rooms --include left,aliased", "also rooms left but not forgotten, and with a local alias"}};
+  command.spec.examples = {{"clean-rooms --dry-run", "what would go, what is kept and why"},
+                           {"clean-rooms --older 1y --limit 50", "the fifty longest unused"},
+                           {"clean-rooms --include left,aliased", "also rooms left but not forgotten, and with a local alias"}};
   command.manual = manual("clean_rooms");
   command.plan = plan;
   command.run = run;

@@ -223,7 +223,7 @@ Command with_number(std::string name, std::string summary, Level level) {
   command.spec.safe_while_running = "yes";
   command.spec.arguments = {positional("number", Type::integer, "the job's number")};
   command.spec.control = level != Level::reads;
-  command.spec.examples = {{"!" + command.spec.name + " 41", ""}};
+  command.spec.examples = {{"" + command.spec.name + " 41", ""}};
   command.manual = manual("jobs");
   return command;
 }
@@ -238,7 +238,7 @@ Command jobs() {
   command.spec.summary = "What runs and what ran lately";
   command.spec.safe_while_running = "yes";
   command.spec.arguments = {command::standard::limit()};
-  command.spec.examples = {{"!jobs", "the ten newest"}};
+  command.spec.examples = {{"jobs", "the ten newest"}};
   command.manual = manual("jobs");
   command.answer = list_jobs;
   return command;
@@ -289,7 +289,7 @@ Command yes() {
   Command command = with_number("yes", "Confirm a plan; “yes” as a reply and ✅ do the same", Level::reads);
   command.spec.arguments = {optional_positional("number", Type::integer, "the plan's number"),
                             optional_positional("word", Type::word, "what the plan says, for level 4")};
-  command.spec.examples = {{"!yes 41", ""}, {"!yes 41 212", "a plan of level 4 with 212 rooms"}};
+  command.spec.examples = {{"yes 41", ""}, {"yes 41 212", "a plan of level 4 with 212 rooms"}};
   command.answer = [](Arguments, Context&) -> awaitable<core::Result<Answer>> { co_return told("No plan waits for that."); };
   return command;
 }
@@ -312,7 +312,7 @@ Command freeze() {
   command.spec.personal_data = false;
   command.spec.safe_while_running = "yes";
   command.spec.control = true;
-  command.spec.examples = {{"!freeze", ""}};
+  command.spec.examples = {{"freeze", ""}};
   command.manual = manual("jobs");
   command.answer = freeze_all;
   return command;
@@ -328,7 +328,7 @@ Command thaw() {
   command.spec.safe_while_running = "yes";
   command.spec.control = true;
   command.spec.arguments = {command::standard::dry_run()};
-  command.spec.examples = {{"!thaw", ""}};
+  command.spec.examples = {{"thaw", ""}};
   command.manual = manual("jobs");
   command.plan = plan_thaw;
   command.run = run_thaw;

@@ -243,7 +243,7 @@ Command list_rooms() {
       command::standard::as_csv(),
       command::standard::as_json(),
   };
-  command.spec.examples = {{"!list-rooms --sort state", "the heaviest by current state"}, {"!list-rooms --empty --csv", "all unused rooms as a file"}};
+  command.spec.examples = {{"list-rooms --sort state", "the heaviest by current state"}, {"list-rooms --empty --csv", "all unused rooms as a file"}};
   command.manual = manual("list_rooms");
   command.answer = show;
   return command;

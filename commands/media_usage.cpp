@@ -175,7 +175,7 @@ Command media_usage() {
   command.spec.sources = "A S";
   command.spec.arguments = {command::choice_option("by", {"user", "server", "type", "month", "room"}, "what to add up", "user"),
                             command::standard::limit(), command::standard::chart(), command::standard::as_csv(), command::standard::as_json()};
-  command.spec.examples = {{"!media-usage --by server", "whose copies fill the cache"}, {"!media-usage --by month --chart", ""}};
+  command.spec.examples = {{"media-usage --by server", "whose copies fill the cache"}, {"media-usage --by month --chart", ""}};
   command.manual = manual("media_usage");
   command.answer = tell;
   return command;

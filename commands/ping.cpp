@@ -71,7 +71,7 @@ Command ping() {
   command.spec.personal_data = false;
   command.spec.safe_while_running = "yes";
   command.spec.sources = "A S";
-  command.spec.examples = {{"!ping", ""}};
+  command.spec.examples = {{"ping", ""}};
   command.manual = manual("ping");
   command.answer = tell;
   return command;

@@ -194,9 +194,9 @@ Command purge_media() {
       command::flag("include-profiles", "pictures of users and rooms, too"),
       command::standard::dry_run(),
   };
-  command.spec.examples = {{"!purge-media 30d --dry-run", "what would go"},
-                           {"!purge-media 90d --remote", "only the cache"},
-                           {"!purge-media 1y --min-size 10M --type video", ""}};
+  command.spec.examples = {{"purge-media 30d --dry-run", "what would go"},
+                           {"purge-media 90d --remote", "only the cache"},
+                           {"purge-media 1y --min-size 10M --type video", ""}};
   command.manual = manual("purge_media");
   command.plan = make_plan;
   command.run = delete_media;
@@ -217,7 +217,7 @@ Command purge_user_media() {
       command::flag("include-profiles", "pictures of users and rooms, too"),
       command::standard::dry_run(),
   };
-  command.spec.examples = {{"!purge-user-media @ann", "all of it"}, {"!purge-user-media @ann 90d", ""}};
+  command.spec.examples = {{"purge-user-media @ann", "all of it"}, {"purge-user-media @ann 90d", ""}};
   command.manual = manual("purge_user_media");
   command.plan = make_user_plan;
   command.run = delete_media;

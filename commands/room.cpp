@@ -132,7 +132,7 @@ Command room() {
   command.spec.safe_while_running = "yes";
   command.spec.sources = "A S";
   command.spec.arguments = {command::positional("room", command::Type::room, "an id, an alias or a handle like r3")};
-  command.spec.examples = {{"!room #lounge:example.org", ""}, {"!room r3", "the third of the list you were last shown"}};
+  command.spec.examples = {{"room #lounge:example.org", ""}, {"room r3", "the third of the list you were last shown"}};
   command.manual = manual("room");
   command.answer = show;
   return command;

@@ -94,7 +94,7 @@ Command status() {
   command.spec.safe_while_running = "yes";
   command.spec.sources = "A S";
   command.spec.arguments = {command::standard::as_json()};
-  command.spec.examples = {{"!status", ""}};
+  command.spec.examples = {{"status", ""}};
   command.manual = manual("status");
   command.answer = tell;
   return command;

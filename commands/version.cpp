@@ -83,7 +83,7 @@ Command version() {
   command.spec.personal_data = false;
   command.spec.safe_while_running = "yes";
   command.spec.sources = "A S";
-  command.spec.examples = {{"!version", ""}};
+  command.spec.examples = {{"version", ""}};
   command.manual = manual("version");
   command.answer = tell;
   return command;

@@ -10,13 +10,15 @@ using core::Result;
 constexpr std::int64_t rows_per_check = 2000;
 
 constexpr const char* columns =
-    "id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS at, actor, role, event_id, line, outcome, "
+    "id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS at, "
+    "(extract(epoch FROM at) * 1000)::bigint AS at_ms, actor, role, event_id, line, outcome, "
     "confirmed_by, job, previous, hash";
 
 AuditRow audit_from(const Row& row) {
   AuditRow audit;
   audit.id = row.integer("id");
   audit.at = row.text("at");
+  audit.at_ms = row.integer("at_ms");
   audit.actor = row.text("actor");
   audit.role = row.text("role");
   audit.event_id = row.text("event_id");

@@ -160,6 +160,7 @@ class JobStore {
 struct AuditRow {
   std::int64_t id = 0;
   std::string at;  // ISO time in UTC, by the database
+  std::int64_t at_ms = 0;  // the same since 1970
   std::string actor, role, event_id, line, outcome, confirmed_by;
   std::int64_t job = 0;
 };

@@ -44,6 +44,7 @@ TEST(Table, EveryCommandIsComplete) {
     EXPECT_TRUE(each.answer || (each.plan && each.run)) << spec.name << " does nothing";
     EXPECT_EQ(static_cast<bool>(each.plan), static_cast<bool>(each.run)) << spec.name;
     EXPECT_FALSE(spec.examples.empty()) << spec.name << " has no example";
+    for (const command::Example& example : spec.examples) EXPECT_FALSE(example.line.starts_with('!')) << "the help adds it: " << example.line;
   }
 }
 
