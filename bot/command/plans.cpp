@@ -272,14 +272,15 @@ awaitable<void> Plans::run_at_once(db::JobRow job) {
   if (receipt) shown = *receipt;
   else shown.title = core::describe(receipt.error());
   shown.complete = receipt.has_value();
-  std::string stored = jobs::encode_receipt(shown);
-  auto finished = co_await services_.stores->jobs.finish(job.number, receipt ? "done" : "failed", receipt ? "" : "failed", std::move(stored));
-  if (!finished) core::log_error("plans", "the end of job {} was not stored: {}", job.number, core::describe(finished.error()));
   job.state = receipt ? "done" : "failed";
   matrix::Message message = receipt_card(job, shown);
   matrix::Envelope envelope;
   envelope.reply_to = job.command_event;
+  // Before the journal says that it ended: a crash between the two repeats the end, not the receipt.
   co_await room_.say(fmt::format("receipt:{}", job.number), std::move(message), std::move(envelope));
+  std::string stored = jobs::encode_receipt(shown);
+  auto finished = co_await services_.stores->jobs.finish(job.number, receipt ? "done" : "failed", receipt ? "" : "failed", std::move(stored));
+  if (!finished) core::log_error("plans", "the end of job {} was not stored: {}", job.number, core::describe(finished.error()));
 }
 
 awaitable<bool> Plans::close(std::int64_t number, std::string reason, std::string words) {

@@ -179,24 +179,12 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
   auto outcome = co_await carry_out(state, job, *plan);
   const StopReason reason = state->progress->stop_reason();
 
-  // The end must reach the journal: without it a restart would find the job running and go on with it.
   auto totals = co_await state->store.totals(job.number);
   const db::ItemTotals counted = totals ? *totals : db::ItemTotals{};
   Receipt receipt = outcome ? *outcome : failure_receipt(outcome.error());
   const std::string end = end_state(outcome, reason, counted);
   if (reason != StopReason::none && end == "stopped") receipt.complete = false;
   const std::string why = reason == StopReason::none ? (end == "failed" ? "failed" : "") : std::string(name(reason));
-  if (reason == StopReason::shutdown && end == "stopped") {
-    // Stays `running` in the journal: the next start takes it up again by itself.
-    core::log_info("jobs", "job {} is interrupted by the shutdown", job.number);
-  } else {
-    std::string stored = encode_receipt(receipt);
-    for (int attempt = 0; attempt < 60 && !state->stopping; ++attempt) {
-      auto finished = co_await state->store.finish(job.number, end, why, stored);
-      if (finished) break;
-      co_await async::sleep_for(std::chrono::seconds(1));
-    }
-  }
   if (state->hooks.release) co_await state->hooks.release(*plan);
   auto ended = co_await state->store.find(job.number);
   state->job.reset();
@@ -205,9 +193,21 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
   state->progress.reset();
   state->header.clear();
   db::JobRow last = ended && *ended ? **ended : job;
-  if (reason == StopReason::shutdown && end == "stopped") last.reason = "interrupted";
-  core::log_info("jobs", "job {} ended: {}{}{}", last.number, end, why.empty() ? "" : ", ", why);
+  // Stays `running` in the journal: the next start takes it up again by itself.
+  const bool interrupted = reason == StopReason::shutdown && end == "stopped";
+  last.state = interrupted ? "running" : end;
+  last.reason = interrupted ? "interrupted" : why;
+  core::log_info("jobs", "job {} {}: {}{}{}", last.number, interrupted ? "is interrupted by the shutdown" : "ended", end, why.empty() ? "" : ", ", why);
+  std::string stored = encode_receipt(receipt);
+  // The receipt first: a crash between the two finds the job running with nothing left to do, and its receipt is in the outbox
+  // already. The other way round nobody would ever hear of the end.
   co_await state->hooks.ended(std::move(last), std::move(*plan), std::move(receipt));
+  if (interrupted) co_return;
+  for (int attempt = 0; attempt < 60; ++attempt) {
+    auto finished = co_await state->store.finish(job.number, end, why, stored);
+    if (finished || state->stopping) break;
+    co_await async::sleep_for(std::chrono::seconds(1));
+  }
 }
 
 }  // namespace

@@ -62,6 +62,8 @@ class JobsTest : public db::StoreTest {
     };
     hooks.ended = [this](db::JobRow job, Plan, Receipt) -> awaitable<void> {
       ended.push_back(job.state + "/" + job.reason);
+      // A kill right here must leave a job that is taken up again, or its receipt could be lost.
+      journal_at_end.push_back(value("SELECT state FROM job WHERE number = " + std::to_string(job.number)));
       co_return;
     };
     return hooks;
@@ -78,7 +80,7 @@ class JobsTest : public db::StoreTest {
     test::run(io, std::move(running));
   }
 
-  std::vector<std::string> acted, ended;
+  std::vector<std::string> acted, ended, journal_at_end;
   int now = 0, most = 0;
 };
 
@@ -156,6 +158,7 @@ TEST_F(JobsTest, TheRunnerTakesQueuedJobsOldestFirst) {
   Runner runner(io.get_executor(), stores->jobs, hooks_that_run(counting()));
   run_until_ended(runner, 2);
   EXPECT_THAT(ended, testing::ElementsAre("done/", "done/"));
+  EXPECT_THAT(journal_at_end, testing::Each("running")) << "the receipt comes before the journal's end";
   EXPECT_EQ(acted.size(), 3U);
 }
 

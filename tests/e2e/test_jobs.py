@@ -104,7 +104,9 @@ def test_live_message_is_one_and_is_edited(cleaning):
     edited = [message for message in cleaning.alice.bot_messages(cleaning.card) if len(message.versions) > 1]
     assert len(edited) == 1
     moments = [at for at, _ in edited[0].versions]
-    assert all(later - earlier > 0.5 for earlier, later in zip(moments[1:-1], moments[2:-1]))
+    # Edits at 2, 5 and 10 s, then every 15 s, and at a change of state. Counted, because a busy Synapse delivers two at once.
+    took = moments[-1] - moments[0]
+    assert len(moments) <= 4 + sum(took > early for early in (2, 5, 10)) + took // 15
     assert len(cleaning.alice.receipts(cleaning.number)) == 1
     command = next(message for message in cleaning.alice.conversation if message.body == "!clean-rooms")
     assert cleaning.alice.wait_reaction(command, "✅")

@@ -62,9 +62,7 @@ def test_reader_gets_no_personal_data(staffed):
 
 
 def test_operator_acts_up_to_level_two(staffed):
-    answer = staffed.alice.ask("!allow @dave:hs.test operator")
-    if answer.plan_number:
-        staffed.alice.confirm(answer)
+    staffed.alice.confirm(staffed.alice.plan("!allow @dave:hs.test operator"))
     dave = staffed.clients["dave"]
     dave.wait_for(lambda: staffed.synapse.sql("SELECT 1 FROM steward.role WHERE user_id = '@dave:hs.test'"), 15, "the role")
     assert dave.ask("!purge-media 30d", timeout=60).plan_number is None
