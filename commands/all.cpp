@@ -30,6 +30,15 @@ std::vector<command::Command> all_commands() {
       purge_media(),
       purge_user_media(),
       media_usage(),
+      // Database
+      database(),
+      db_size(),
+      db_growth(),
+      db_bloat(),
+      db_activity(),
+      check_db(),
+      query(),
+      db_stop(),
       // Jobs
       jobs(),
       job(),

@@ -37,6 +37,16 @@ command::Command purge_media();
 command::Command purge_user_media();
 command::Command media_usage();
 
+// Database
+command::Command database();
+command::Command db_size();
+command::Command db_growth();
+command::Command db_bloat();
+command::Command db_activity();
+command::Command check_db();
+command::Command query();
+command::Command db_stop();
+
 // Jobs
 command::Command jobs();
 command::Command job();

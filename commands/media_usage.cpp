@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "command/bars.hpp"
 #include "command/context.hpp"
 #include "command/data_table.hpp"
 #include "commands/all.hpp"
@@ -26,7 +27,6 @@ constexpr std::int64_t shown = 10;
 constexpr std::int64_t most_shown = 30;
 constexpr std::int64_t most_in_file = 100000;
 constexpr std::int64_t most_rooms = 20;
-constexpr std::size_t bar_width = 10, label_width = 13;  // with the size: 34 columns, a phone's line
 
 struct Entry {
   std::string name;
@@ -104,25 +104,10 @@ std::string name_of(const std::string& by, const Entry& entry) {
   return core::clean_name(entry.name, 30);
 }
 
-// Pads or cuts to the width that people see.
-std::string fitted(const std::string& text, std::size_t width) {
-  std::string cut = core::clean_name(text, width);
-  const std::size_t wide = core::display_width(cut);
-  if (wide < width) cut.append(width - wide, ' ');
-  return cut;
-}
-
 std::string bars(const std::string& by, const std::vector<Entry>& entries) {
-  std::int64_t largest = 1;
-  for (const Entry& entry : entries) largest = std::max(largest, entry.bytes.count);
-  std::string drawn;
-  for (const Entry& entry : entries) {
-    const auto length = static_cast<std::size_t>((entry.bytes.count * static_cast<std::int64_t>(bar_width) + largest - 1) / largest);
-    std::string bar;
-    for (std::size_t step = 0; step < bar_width; ++step) bar += step < length ? "█" : " ";
-    drawn += fmt::format("{}{} {} {:>9}", drawn.empty() ? "" : "\n", fitted(name_of(by, entry), label_width), bar, core::format_size(entry.bytes));
-  }
-  return drawn;
+  std::vector<command::Bar> drawn;
+  for (const Entry& entry : entries) drawn.push_back({name_of(by, entry), entry.bytes});
+  return command::size_bars(drawn);
 }
 
 awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {

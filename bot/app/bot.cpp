@@ -13,6 +13,7 @@
 #include "command/job_guard.hpp"
 #include "commands/all.hpp"
 #include "commands/settings.hpp"
+#include "commands/table_sizes.hpp"
 #include "core/log.hpp"
 #include "db/guard.hpp"
 #include "http/client.hpp"
@@ -365,6 +366,8 @@ awaitable<void> Bot::Parts::retention() {
     co_await stores->outbox.forget_older_than(days(config.keep.inbox_days));
     co_await stores->jobs.forget_items_older_than(days(config.keep.item_days));
     co_await stores->audit.forget_older_than(days(config.keep.audit_days));
+    auto noted = co_await commands::note_table_sizes(services);
+    if (!noted) core::log_warning("app", "today's table sizes are not noted: {}", core::describe(noted.error()));
     auto files = co_await stores->settings.due_uploads(options.file_retention);
     if (files) {
       for (const std::string& mxc : *files) {

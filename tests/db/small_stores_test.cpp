@@ -1,4 +1,5 @@
-// Audit chain, roles, settings, handles, uploads.
+// Audit chain, roles, settings, handles, uploads, table sizes.
+#include "db/growth_store.hpp"
 #include "store_fixture.hpp"
 
 namespace steward::db {
@@ -131,6 +132,44 @@ TEST_F(StoreTest, Uploads) {
   EXPECT_THAT(get(stores->settings.due_uploads(std::chrono::hours(24 * 7))), ElementsAre("mxc://hs/1"));
   get(stores->settings.forget_upload("mxc://hs/1"));
   EXPECT_THAT(get(stores->settings.due_uploads(std::chrono::hours(24 * 7))), IsEmpty());
+}
+
+TEST_F(StoreTest, TableSizesAreNotedOnceADay) {
+  GrowthStore sizes(*session);
+  EXPECT_FALSE(get(sizes.taken_today()));
+  EXPECT_THAT(get(sizes.days(std::chrono::hours(24 * 30))), IsEmpty());
+  std::vector<TableSize> first{{"", 1000}, {"events", 600, 12}, {"odd \"name\", {x}", 5}};
+  get(sizes.add(first));
+  EXPECT_TRUE(get(sizes.taken_today()));
+  std::vector<TableSize> again{{"", 9999}, {"events", 9999, 9}};
+  get(sizes.add(again));
+  const auto days = get(sizes.days(std::chrono::hours(24 * 30)));
+  ASSERT_EQ(days.size(), 1u);
+  EXPECT_EQ(days[0].bytes, 1000) << "what the day has already stays";
+  EXPECT_LT(days[0].age, std::chrono::minutes(1));
+  const auto tables = get(sizes.tables_on(days[0].day));
+  ASSERT_EQ(tables.size(), 2u);
+  EXPECT_EQ(tables[0].name, "events");
+  EXPECT_EQ(tables[0].bytes, 600);
+  EXPECT_EQ(tables[0].rows, 12);
+  EXPECT_EQ(tables[1].name, "odd \"name\", {x}");
+  EXPECT_FALSE(tables[1].rows);
+}
+
+TEST_F(StoreTest, TableSizesOfAWindowComeOldestFirstAndAreForgotten) {
+  GrowthStore sizes(*session);
+  std::vector<TableSize> now{{"", 3000}, {"events", 300}};
+  get(sizes.add(now));
+  database->sql().exec("INSERT INTO table_size (day, name, bytes, taken_at) SELECT day - back, name, bytes / back, taken_at - back * interval '1 day' "
+                       "FROM table_size, (VALUES (2), (10)) AS past (back)");
+  const auto all = get(sizes.days(std::chrono::hours(24 * 30)));
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].bytes, 300);
+  EXPECT_EQ(all[1].bytes, 1500);
+  EXPECT_EQ(all[2].bytes, 3000);
+  EXPECT_EQ(get(sizes.days(std::chrono::hours(24 * 5))).size(), 2u);
+  get(sizes.forget_older_than(std::chrono::hours(24 * 5)));
+  EXPECT_EQ(value("SELECT count(*) FROM table_size"), "4");
 }
 
 }  // namespace

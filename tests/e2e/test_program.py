@@ -84,7 +84,7 @@ def test_version_and_commands(installed):
     for name in (
         "help", "status", "version", "ping", "whoami", "settings", "allow", "deny", "freeze", "thaw", "appservices", "audit",
         "jobs", "job", "log", "cancel", "pause", "resume", "retry", "yes", "no", "purge-media", "purge-user-media", "media-usage",
-        "list-rooms", "room", "clean-rooms",
+        "list-rooms", "room", "clean-rooms", "db", "db-size", "db-growth", "db-bloat", "db-activity", "check-db", "query", "db-stop",
     ):  # fmt: skip
         assert name in by_name, name
     for command in commands:
