@@ -91,9 +91,7 @@ void check_settings(const db::Row& row, Checks& checks) {
   const bool small = row.integer("shared_buffers_bytes") <= standard_buffers && row.integer("database_bytes") > 8 * standard_buffers;
   checks.should("Memory", !small, memory, memory + "; the default buffers are small for " + size(row, "database_bytes"));
   const std::vector<std::string> timeouts = row.list("own_timeouts");
-  std::string idle = row.text("idle_in_transaction_timeout");
-  if (idle == "0") idle = "none";
-  checks.should("Time-outs", timeouts.empty(), "idle in a transaction: " + idle + "; none set for the database or a role",
+  checks.should("Time-outs", timeouts.empty(), "none set for the database or a role",
                 some(timeouts) + ": Synapse sets its own, and its long tasks may be cut off");
   checks.should("Wraparound", row.integer("transactions_age") <= row.integer("freeze_age") * 2, wraparound_text(row.integer("transactions_age")),
                 wraparound_text(row.integer("transactions_age")) + "; autovacuum does not keep up");

@@ -30,8 +30,9 @@ std::string mark(bool bad) { return bad ? "⚠ " : ""; }
 
 std::string transaction_text(const db::Row& row) {
   if (row.is_null("oldest_seconds")) return "none open";
+  const std::string application = row.text("oldest_application");
   return fmt::format("{}{}, pid {} ({}, {})", mark(row.integer("oldest_seconds") > long_transaction_seconds), age(row, "oldest_seconds"),
-                     row.integer("oldest_pid"), core::clean_name(row.text("oldest_application")), row.text("oldest_state"));
+                     row.integer("oldest_pid"), application.empty() ? "unnamed" : core::clean_name(application), row.text("oldest_state"));
 }
 
 std::string dead_text(const db::Row& row) {

@@ -25,7 +25,7 @@ constexpr std::size_t statement_width = 60, statement_width_in_file = 300;
 
 struct Activity {
   std::int64_t pid = 0;
-  std::string application, role, state, waits_for, statement;
+  std::string application, role, backend_type, state, waits_for, statement;
   std::optional<std::int64_t> transaction_seconds, statement_seconds;
   std::vector<std::string> blocked_by;
   bool open() const { return transaction_seconds.has_value() || !blocked_by.empty() || state == "active"; }
@@ -40,8 +40,9 @@ std::optional<std::int64_t> optional(const db::Row& row, const char* column) {
 Activity activity_from(const db::Row& row) {
   Activity made;
   made.pid = row.integer("pid");
-  made.application = row.text("application").empty() ? row.text("backend_type") : core::clean_name(row.text("application"));
   made.role = row.text("role");
+  made.application = row.text("application");
+  made.backend_type = row.text("backend_type");
   made.state = row.text("state");
   made.waits_for = row.text("waits_for");
   made.statement = core::without_literals(row.text("statement"));
@@ -65,7 +66,9 @@ command::DataTable table_of(const std::vector<Activity>& all) {
 }
 
 std::string head_of(const Activity& each) {
-  std::string text = fmt::format(" · {} · {}", each.application, each.state);
+  // Synapse gives its connections no name of a program; then the role says more.
+  const std::string& who = !each.application.empty() ? each.application : !each.role.empty() ? each.role : each.backend_type;
+  std::string text = fmt::format(" · {} · {}", core::clean_name(who), each.state);
   if (each.transaction_seconds) text += fmt::format(" · transaction {}", core::format_age(std::chrono::seconds(*each.transaction_seconds)));
   if (!each.blocked_by.empty()) text += fmt::format(" · ⚠ waits for pid {}", core::join(each.blocked_by, ", "));
   return text;

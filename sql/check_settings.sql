@@ -13,7 +13,6 @@ SELECT d.datcollate AS collate, d.datctype AS ctype, pg_encoding_to_char(d.encod
        pg_size_bytes(current_setting('work_mem')) AS work_mem_bytes,
        pg_size_bytes(current_setting('maintenance_work_mem')) AS maintenance_bytes,
        pg_database_size(current_database()) AS database_bytes,
-       current_setting('idle_in_transaction_session_timeout') AS idle_in_transaction_timeout,
        (SELECT coalesce(array_agg(format('%s = %s for %s', split_part(one, '=', 1), split_part(one, '=', 2),
                  CASE WHEN r.setrole = 0 THEN 'the database' ELSE 'role ' || pg_get_userbyid(r.setrole) END) ORDER BY 1), '{}')
         FROM pg_db_role_setting AS r, unnest(r.setconfig) AS one

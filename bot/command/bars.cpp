@@ -14,6 +14,8 @@ constexpr std::size_t bar_width = 10, label_width = 13;  // with the size: 34 co
 // Pads or cuts to the width that people see.
 std::string fitted(const std::string& text, std::size_t width) {
   std::string cut = core::clean_name(text, width);
+  // East Asian characters take two columns each.
+  for (std::size_t graphemes = width; core::display_width(cut) > width && graphemes > 1;) cut = core::clean_name(text, --graphemes);
   const std::size_t wide = core::display_width(cut);
   if (wide < width) cut.append(width - wide, ' ');
   return cut;

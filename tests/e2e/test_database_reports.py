@@ -137,7 +137,7 @@ def test_db_names_the_oldest_transaction(world):
     connection = connect(world, "forgotten")
     connection.autocommit = False
     connection.cursor().execute("SELECT 1")
-    answer = ask(world, "!db")
+    answer = wait_until(lambda: (said := ask(world, "!db")) and "(forgotten," in said and said, 30, "the forgotten transaction to be the oldest", 1)
     connection.close()
     assert "(forgotten, idle in transaction)" in answer and "idle in a transaction" in answer
 
