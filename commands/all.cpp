@@ -39,6 +39,10 @@ std::vector<command::Command> all_commands() {
       check_db(),
       query(),
       db_stop(),
+      analyze(),
+      vacuum(),
+      reindex(),
+      vacuum_full(),
       // Jobs
       jobs(),
       job(),

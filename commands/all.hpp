@@ -46,6 +46,10 @@ command::Command db_activity();
 command::Command check_db();
 command::Command query();
 command::Command db_stop();
+command::Command analyze();
+command::Command vacuum();
+command::Command reindex();
+command::Command vacuum_full();
 
 // Jobs
 command::Command jobs();

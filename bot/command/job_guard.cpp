@@ -5,6 +5,7 @@
 #include "command/verification.hpp"
 #include "core/log.hpp"
 #include "db/guard.hpp"
+#include "sql/statements.hpp"
 
 namespace steward::command {
 
@@ -48,6 +49,15 @@ awaitable<core::Result<void>> JobGuard::start(db::JobRow job, jobs::Plan plan) {
 awaitable<core::Result<void>> JobGuard::may_run(db::JobRow job, jobs::Plan plan, bool starting) {
   if (starting) co_return co_await start(std::move(job), std::move(plan));
   if (!plan.needs_writer || !services_.work) co_return core::Result<void>();
+  // Asked from the control session first: the work session may be in one long statement, and the heartbeat and the live
+  // message must not wait for its end.
+  if (services_.control && services_.work->backend_pid() != 0) {
+    db::Arguments process;
+    process.emplace_back("pid", db::bind(services_.work->backend_pid()));
+    auto seen = co_await services_.control->query(db::sql::journal_writer_held, std::move(process));
+    if (!seen && core::is_temporary(seen.error())) co_return core::fail(seen.error());
+    if (seen && seen->front().boolean("held")) co_return core::Result<void>();
+  }
   auto held = co_await db::holds_writer(*services_.work);
   if (held && *held) co_return core::Result<void>();
   if (!held && held.error().code != core::Code::unavailable) co_return core::fail(held.error());
