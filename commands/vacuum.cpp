@@ -13,6 +13,7 @@
 #include "commands/vacuum.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
+#include "db/guard.hpp"
 
 namespace steward::commands {
 
@@ -243,6 +244,11 @@ awaitable<core::Result<jobs::Plan>> plan_full(Arguments arguments, Context& cont
   if (!found) co_return core::fail(found.error());
   jobs::Plan plan = empty_plan(VacuumWay::full, arguments, Level::destroys);
   if (!arguments.has("table")) co_return candidates(std::move(plan), std::move(found->tables));
+  // The job would be refused for the same reasons; nobody should confirm it first.
+  auto schema = co_await db::schema_state(**context.read());
+  if (!schema) co_return core::fail(schema.error());
+  auto may = db::allows_destruction(*schema);
+  if (!may) co_return core::fail(may.error());
   const SpaceTable& table = found->tables.front();
   const core::Bytes needed{table.total * 2};  // the copy and its write-ahead log
   auto room = check_disk(disk_of(found->host, table.location), needed);
