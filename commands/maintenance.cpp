@@ -24,8 +24,8 @@ constexpr int steps_per_look = 5;
 constexpr auto lock_patience = std::chrono::minutes(1);
 constexpr auto outage_limit = std::chrono::minutes(10);
 constexpr auto longest_pause = std::chrono::seconds(8);
-constexpr std::size_t shown_changes = 8;
-constexpr std::size_t shown_troubles = 6;
+constexpr std::size_t shown_changes = 5;   // a card has eighteen lines
+constexpr std::size_t shown_troubles = 2;
 constexpr const char* lock_not_free = "55P03";
 
 bool connection_gone(const core::Error& error) { return error.code == core::Code::unavailable || error.code == core::Code::in_doubt; }

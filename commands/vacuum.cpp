@@ -198,7 +198,7 @@ awaitable<core::Result<jobs::Plan>> plan_vacuum(Arguments arguments, Context& co
   }
   for (jobs::Kept& kept : plan.kept)
     if (kept.reason == "clean") kept.examples.clear();
-  plan.title = named ? fmt::format("{}: {} among {}, {}", found->tables.front().name, dead_rows(plan.rows), core::format_count(found->tables.front().live), size(plan.bytes.count))
+  plan.title = named ? fmt::format("{}: {} and {} living, {}", found->tables.front().name, dead_rows(plan.rows), core::format_count(found->tables.front().live), size(plan.bytes.count))
                      : fmt::format("{} of {} tables have dead rows worth removing: {}", plan.items.size(), found->tables.size(), dead_rows(plan.rows));
   if (plan.items.empty()) {
     plan.title = fmt::format("None of {} tables has dead rows worth removing; !vacuum and a table's name does it all the same", found->tables.size());
