@@ -10,6 +10,7 @@ ROOM = NETWORK | {"matrix", "synapse", "db", "crypto"}
 FRAME = ROOM | {"room", "report", "jobs"}
 ALLOWED = {
     "core": set(),
+    "compression": BASE,
     "config": BASE,
     "async": BASE,
     "http": BASE | {"async"},
