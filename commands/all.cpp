@@ -43,6 +43,7 @@ std::vector<command::Command> all_commands() {
       vacuum(),
       reindex(),
       vacuum_full(),
+      compress_state(),
       // Jobs
       jobs(),
       job(),

@@ -50,6 +50,7 @@ command::Command analyze();
 command::Command vacuum();
 command::Command reindex();
 command::Command vacuum_full();
+command::Command compress_state();
 
 // Jobs
 command::Command jobs();

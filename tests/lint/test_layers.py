@@ -22,7 +22,7 @@ ALLOWED = {
     "report": ROOM | {"room"},
     "jobs": ROOM | {"room", "report"},
     "command": FRAME,
-    "commands": FRAME | {"command"},
+    "commands": FRAME | {"command", "compression"},
     "app": FRAME | {"command", "commands", "config"},
     "main": FRAME | {"command", "commands", "config", "app"},
 }

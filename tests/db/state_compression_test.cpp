@@ -1,0 +1,229 @@
+// State groups compressed on a real PostgreSQL: every state equal before and after, told by SQL that knows nothing of the bot's;
+// new groups that come meanwhile, groups that go, groups that Synapse is about to delete. The tables are those of Synapse's schema 94.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "../support/postgres.hpp"
+#include "../support/run.hpp"
+#include "commands/state_compression.hpp"
+#include "sql/statements.hpp"
+
+namespace steward::commands {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* tables = R"(
+CREATE TABLE state_groups (id bigint NOT NULL PRIMARY KEY, room_id text NOT NULL, event_id text NOT NULL);
+CREATE INDEX state_groups_room_id_idx ON state_groups (room_id);
+CREATE TABLE state_group_edges (state_group bigint NOT NULL, prev_state_group bigint NOT NULL);
+CREATE INDEX state_group_edges_prev_idx ON state_group_edges (prev_state_group);
+CREATE UNIQUE INDEX state_group_edges_unique_idx ON state_group_edges (state_group, prev_state_group);
+CREATE TABLE state_groups_state (state_group bigint NOT NULL, room_id text NOT NULL, type text NOT NULL, state_key text NOT NULL, event_id text NOT NULL);
+CREATE INDEX state_groups_state_type_idx ON state_groups_state (state_group, type, state_key);
+CREATE TABLE state_groups_pending_deletion (sequence_number bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, state_group bigint NOT NULL, insertion_ts bigint NOT NULL);
+CREATE UNIQUE INDEX state_groups_pending_deletion_state_group ON state_groups_pending_deletion (state_group);
+CREATE TABLE state_groups_persisting (state_group bigint NOT NULL, instance_name text NOT NULL, PRIMARY KEY (state_group, instance_name));
+)";
+
+// 400 groups over 60 members in each of two rooms, ids past what a double can hold; a full state every 25 groups; some
+// state keys hold quotes and backslashes.
+constexpr const char* groups = R"(
+DO $$
+DECLARE r int; g int; id bigint; room text; first bigint := 9007199254740993;
+BEGIN
+  FOR r IN 1..2 LOOP
+    room := '!room' || r || ':hs.test';
+    FOR g IN 1..400 LOOP
+      id := first + r * 1000 + g;
+      INSERT INTO state_groups VALUES (id, room, '$e' || id);
+      IF g % 25 = 1 THEN
+        INSERT INTO state_groups_state SELECT id, room, 'm.room.member', '@"u\' || m || '''', '$m' || m || '_' || ((g - m + 60) / 60) FROM generate_series(0, 59) m;
+      ELSE
+        INSERT INTO state_group_edges VALUES (id, id - 1);
+        INSERT INTO state_groups_state VALUES (id, room, 'm.room.member', '@"u\' || g % 60 || '''', '$m' || g % 60 || '_' || ((g - g % 60 + 60) / 60));
+      END IF;
+    END LOOP;
+  END LOOP;
+END $$)";
+
+// Another way than the bot's own statement: per group and key the row of the highest group of the chain.
+constexpr const char* all_states = R"(
+WITH RECURSIVE chain AS (SELECT id AS start, id AS at FROM state_groups
+  UNION ALL SELECT c.start, e.prev_state_group FROM chain c, state_group_edges e WHERE e.state_group = c.at),
+held AS (SELECT c.start, s.type, s.state_key, (array_agg(s.event_id ORDER BY c.at DESC))[1] AS event_id
+  FROM chain c JOIN state_groups_state s ON s.state_group = c.at GROUP BY 1, 2, 3)
+SELECT start, count(*), md5(string_agg(type || '|' || state_key || '|' || event_id, ',' ORDER BY type, state_key)) FROM held GROUP BY start ORDER BY start)";
+
+class StateCompressionTest : public testing::Test {
+ protected:
+  static constexpr std::int64_t first = 9007199254740993 + 1000;
+  void SetUp() override {
+    STEWARD_NEED_POSTGRES();
+    database.emplace();
+    sql(tables);
+    sql(groups);
+    db::SessionOptions options;
+    options.name = "work";
+    options.connection = core::Secret(database->connection());
+    options.lock_timeout = std::chrono::milliseconds(300);
+    session.emplace(io.get_executor(), options);
+    states = sql(all_states);
+    ASSERT_EQ(states.size(), 800U);
+  }
+  void TearDown() override {
+    session.reset();
+    database.reset();
+  }
+  test::Cells sql(const std::string& text) { return database->sql().exec(text); }
+  std::int64_t count(const std::string& table, const std::string& where = "true") {
+    return std::stoll(sql("SELECT count(*) FROM " + table + " WHERE " + where)[0][0]);
+  }
+  core::Result<std::shared_ptr<RoomState>> read() {
+    auto work = [this](db::Transaction& transaction) { return read_state(transaction, room); };
+    auto running = session->transaction(work);
+    return test::run(io, std::move(running));
+  }
+  std::vector<Chunk> chunks() {
+    const auto state = read();
+    if (!state) throw std::runtime_error(core::describe(state.error()));
+    const auto compressed = compression::compress((**state).groups);
+    if (!compressed) throw std::runtime_error(core::describe(compressed.error()));
+    gain = compressed->rows_before - compressed->rows_after;
+    return chunks_of(**state, *compressed);
+  }
+  core::Result<std::int64_t> write(const Chunk& chunk) {
+    auto work = [this, &chunk](db::Transaction& transaction) { return rewrite(transaction, room, chunk); };
+    auto running = session->transaction(work);
+    return test::run(io, std::move(running));
+  }
+  // Nothing is written: neither rows nor edges differ from before.
+  void expect_refused(const Chunk& chunk, const std::string& why) {
+    const auto before = sql("SELECT * FROM state_groups_state ORDER BY 1, 3, 4, 5"), edges = sql("SELECT * FROM state_group_edges ORDER BY 1, 2");
+    const auto written = write(chunk);
+    ASSERT_FALSE(written);
+    EXPECT_THAT(core::describe(written.error()), HasSubstr(why));
+    EXPECT_EQ(sql("SELECT * FROM state_groups_state ORDER BY 1, 3, 4, 5"), before);
+    EXPECT_EQ(sql("SELECT * FROM state_group_edges ORDER BY 1, 2"), edges);
+  }
+
+  const std::string room = "!room1:hs.test";
+  boost::asio::io_context io{1};
+  std::optional<test::TestDatabase> database;
+  std::optional<db::Session> session;
+  test::Cells states;
+  std::int64_t gain = 0;
+};
+
+TEST_F(StateCompressionTest, EveryStateIsEqualAndOnlyThisRoomIsTouched) {
+  const std::int64_t rows = count("state_groups_state"), others = count("state_groups_state", "room_id = '!room2:hs.test'");
+  const auto newest = sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 300) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4");
+  std::int64_t fewer = 0;
+  const auto all = chunks();
+  EXPECT_GE(all.size(), 2U);
+  for (const Chunk& chunk : all) {
+    EXPECT_LE(chunk.groups.size(), 10U);
+    const auto written = write(chunk);
+    ASSERT_TRUE(written) << core::describe(written.error());
+    fewer += *written;
+    EXPECT_EQ(sql(all_states), states);
+  }
+  EXPECT_GT(fewer, 0);
+  EXPECT_EQ(fewer, gain);
+  EXPECT_EQ(count("state_groups_state"), rows - fewer);
+  EXPECT_EQ(count("state_groups_state", "room_id = '!room2:hs.test'"), others);
+  EXPECT_EQ(sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 300) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4"), newest);
+  EXPECT_EQ(count("state_group_edges e", "NOT EXISTS (SELECT 1 FROM state_groups g WHERE g.id = e.prev_state_group) OR e.prev_state_group >= e.state_group"), 0);
+  EXPECT_EQ(count("(SELECT state_group FROM state_group_edges GROUP BY 1 HAVING count(*) > 1) d"), 0);
+  EXPECT_TRUE(chunks().empty());
+}
+
+TEST_F(StateCompressionTest, ANewGroupOnTopMeanwhileKeepsItsState) {
+  const auto all = chunks();
+  for (std::size_t index = 0; index < all.size(); ++index) {
+    // On the newest, as Synapse does, and on one that the next chunk rewrites.
+    const std::string id = std::to_string(first + 2500 + static_cast<std::int64_t>(index) * 2), other = std::to_string(std::stoll(id) + 1);
+    sql("INSERT INTO state_groups VALUES (" + id + ", '!room1:hs.test', '$new'), (" + other + ", '!room1:hs.test', '$new')");
+    sql("INSERT INTO state_group_edges VALUES (" + id + ", " + std::to_string(first + 400) + "), (" + other + ", " + all[index].groups.front() + ")");
+    sql("INSERT INTO state_groups_state VALUES (" + id + ", '!room1:hs.test', 'm.room.topic', '', '$t" + id + "')");
+    sql("INSERT INTO state_groups_state VALUES (" + other + ", '!room1:hs.test', 'm.room.topic', '', '$t" + other + "')");
+    const auto before = sql(all_states);
+    ASSERT_TRUE(write(all[index]));
+    EXPECT_EQ(sql(all_states), before);
+  }
+}
+
+TEST_F(StateCompressionTest, WhatChangedSinceItWasReadIsLeftAlone) {
+  const Chunk chunk = chunks().front();
+  sql("INSERT INTO state_groups_state VALUES (" + chunk.groups.front() + ", '!room1:hs.test', 'm.room.topic', '', '$t')");
+  expect_refused(chunk, "other rows than were read");
+}
+
+TEST_F(StateCompressionTest, AStateThatWouldBeAnotherIsTakenBack) {
+  Chunk chunk = chunks().front();
+  chunk.events.front() = "$wrong";
+  expect_refused(chunk, "a state would be another one");
+}
+
+TEST_F(StateCompressionTest, GroupsThatSynapseUsesOrDeletesAreLeftAlone) {
+  const Chunk chunk = chunks().front();
+  sql("INSERT INTO state_groups_pending_deletion (state_group, insertion_ts) VALUES (" + chunk.predecessors.front() + ", 1)");
+  expect_refused(chunk, "Synapse uses or deletes");
+  const auto state = read();
+  ASSERT_TRUE(state);
+  for (const auto& group : (**state).groups.groups())
+    if (std::to_string(group.id) == chunk.predecessors.front()) {
+      EXPECT_TRUE(group.fixed);
+    }
+  sql("DELETE FROM state_groups_pending_deletion");
+  sql("INSERT INTO state_groups_persisting VALUES (" + chunk.groups.front() + ", 'master')");
+  expect_refused(chunk, "Synapse uses or deletes");
+  sql("DELETE FROM state_groups_persisting");
+  EXPECT_TRUE(write(chunk));
+}
+
+TEST_F(StateCompressionTest, ADeletionThatHasBegunMakesItWaitAndGiveUp) {
+  const Chunk chunk = chunks().front();
+  test::PlainConnection synapse(database->connection());
+  synapse.exec("BEGIN; SELECT id FROM state_groups WHERE id = " + chunk.predecessors.front() + " FOR UPDATE");
+  const auto written = write(chunk);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, core::Code::timeout);
+  EXPECT_EQ(sql(all_states), states);
+  synapse.exec("ROLLBACK");
+}
+
+// The race of Synapse's deletion, which decides in REPEATABLE READ: after our commit it must not go on.
+TEST_F(StateCompressionTest, ADeletionMarkedMeanwhileFailsToSerialize) {
+  const Chunk chunk = chunks().front();
+  const std::string predecessor = chunk.predecessors.front();
+  test::PlainConnection synapse(database->connection());
+  // The group is marked after our look and before our bump: the look is done by hand here.
+  auto work = [&](db::Transaction& transaction) -> core::Result<int> {
+    sql("INSERT INTO state_groups_pending_deletion (state_group, insertion_ts) VALUES (" + predecessor + ", 1)");
+    synapse.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM state_group_edges");
+    auto bumped = transaction.exec(db::sql::state_bump, {{"groups", db::bind_array(chunk.needed)}});
+    if (!bumped) return core::fail(bumped.error());
+    return static_cast<int>(transaction.affected());
+  };
+  auto running = session->transaction(work);
+  const auto bumped = test::run(io, std::move(running));
+  ASSERT_TRUE(bumped);
+  EXPECT_EQ(*bumped, 1);
+  try {
+    synapse.exec("SELECT * FROM state_groups_pending_deletion WHERE state_group = " + predecessor + " FOR UPDATE");
+    ADD_FAILURE() << "the deletion went on";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("could not serialize access"));
+  }
+}
+
+TEST_F(StateCompressionTest, GroupsThatMakeNoSenseAreRefusedByName) {
+  sql("INSERT INTO state_group_edges VALUES (" + std::to_string(first + 5) + ", " + std::to_string(first + 2) + ")");
+  const auto twice = read();
+  ASSERT_FALSE(twice);
+  EXPECT_THAT(core::describe(twice.error()), HasSubstr("State group " + std::to_string(first + 5) + " is there twice"));
+}
+
+}  // namespace
+}  // namespace steward::commands
