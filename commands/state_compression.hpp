@@ -18,7 +18,7 @@ struct RoomState {
   bool whole = true;  // false: the room holds more rows than are taken at once; these are its oldest groups
 };
 
-// The newest 100 groups, and what Synapse is about to delete or just uses, are marked as fixed. conflict: groups that make no
+// The newest groups (sql/state_newest.sql), and what Synapse is about to delete or just uses, are marked as fixed. conflict: groups that make no
 // sense, by name.
 core::Result<std::shared_ptr<RoomState>> read_state(db::Transaction& transaction, const std::string& room_id);
 

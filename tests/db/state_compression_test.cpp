@@ -117,7 +117,7 @@ class StateCompressionTest : public testing::Test {
 
 TEST_F(StateCompressionTest, EveryStateIsEqualAndOnlyThisRoomIsTouched) {
   const std::int64_t rows = count("state_groups_state"), others = count("state_groups_state", "room_id = '!room2:hs.test'");
-  const auto newest = sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 300) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4");
+  const auto newest = sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 375) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4");
   std::int64_t fewer = 0;
   const auto all = chunks();
   EXPECT_GE(all.size(), 2U);
@@ -132,7 +132,7 @@ TEST_F(StateCompressionTest, EveryStateIsEqualAndOnlyThisRoomIsTouched) {
   EXPECT_EQ(fewer, gain);
   EXPECT_EQ(count("state_groups_state"), rows - fewer);
   EXPECT_EQ(count("state_groups_state", "room_id = '!room2:hs.test'"), others);
-  EXPECT_EQ(sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 300) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4"), newest);
+  EXPECT_EQ(sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 375) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4"), newest);
   EXPECT_EQ(count("state_group_edges e", "NOT EXISTS (SELECT 1 FROM state_groups g WHERE g.id = e.prev_state_group) OR e.prev_state_group >= e.state_group"), 0);
   EXPECT_EQ(count("(SELECT state_group FROM state_group_edges GROUP BY 1 HAVING count(*) > 1) d"), 0);
   EXPECT_TRUE(chunks().empty());
