@@ -144,9 +144,9 @@ class Compressing {
     ItemOutcome outcome;
     auto found = co_await compress_room(item.target, work_, context_);
     if (!found) {
-      outcome.state = core::is_temporary(found.error()) ? State::given_back : found.error().code == core::Code::conflict ? State::kept : State::failed;
+      if (found.error().code != core::Code::conflict) co_return ended_early(std::move(outcome), found.error());
+      outcome.state = State::kept;
       outcome.text = core::describe(found.error());
-      if (outcome.state == State::given_back) gave_up_ = found.error();
       co_return outcome;
     }
     const std::vector<Chunk> chunks = chunks_of(*found->state, found->compression);

@@ -138,6 +138,19 @@ TEST_F(StateCompressionTest, EveryStateIsEqualAndOnlyThisRoomIsTouched) {
   EXPECT_TRUE(chunks().empty());
 }
 
+TEST_F(StateCompressionTest, AfterAStopTheRestIsFoundAnew) {
+  const auto all = chunks();
+  const std::int64_t wanted = gain;
+  const auto first_part = write(all.front());
+  ASSERT_TRUE(first_part);
+  std::int64_t fewer = *first_part;
+  const auto rest = chunks();
+  EXPECT_EQ(rest.size(), all.size() - 1);
+  for (const Chunk& chunk : rest) fewer += write(chunk).value_or(0);
+  EXPECT_EQ(fewer, wanted);
+  EXPECT_EQ(sql(all_states), states);
+}
+
 TEST_F(StateCompressionTest, ANewGroupOnTopMeanwhileKeepsItsState) {
   const auto all = chunks();
   for (std::size_t index = 0; index < all.size(); ++index) {
