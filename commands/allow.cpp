@@ -113,13 +113,6 @@ awaitable<core::Result<jobs::Plan>> plan_deny(Arguments arguments, Context& cont
   co_return plan_for(user, *before, Role::none);
 }
 
-jobs::ItemOutcome outcome(jobs::ItemOutcome::State state, std::string text = {}) {
-  jobs::ItemOutcome result;
-  result.state = state;
-  result.text = std::move(text);
-  return result;
-}
-
 awaitable<jobs::ItemOutcome> set_role(db::ItemRow item, Context* context) {
   const core::UserId user(item.target);
   if (contains(context->options().admins, user))

@@ -31,11 +31,6 @@ struct Activity {
   bool open() const { return transaction_seconds.has_value() || !blocked_by.empty() || state == "active"; }
 };
 
-std::optional<std::int64_t> optional(const db::Row& row, const char* column) {
-  if (row.is_null(column)) return std::nullopt;
-  return row.integer(column);
-}
-
 // The raw statement goes no further than this.
 Activity activity_from(const db::Row& row) {
   Activity made;
@@ -46,8 +41,8 @@ Activity activity_from(const db::Row& row) {
   made.state = row.text("state");
   made.waits_for = row.text("waits_for");
   made.statement = core::without_literals(row.text("statement"));
-  made.transaction_seconds = optional(row, "transaction_seconds");
-  made.statement_seconds = optional(row, "statement_seconds");
+  made.transaction_seconds = row.optional_integer("transaction_seconds");
+  made.statement_seconds = row.optional_integer("statement_seconds");
   made.blocked_by = row.list("blocked_by");
   return made;
 }

@@ -45,7 +45,7 @@ awaitable<core::Result<std::vector<db::TableSize>>> measure(db::Session& read) {
     db::TableSize& size = sizes.emplace_back();
     size.name = row.text("name");
     size.bytes = row.integer("bytes");
-    if (!row.is_null("rows")) size.rows = row.integer("rows");
+    size.rows = row.optional_integer("rows");
   }
   if (!rows->empty()) sizes.push_back({"", rows->front().integer("database_bytes")});
   co_return sizes;

@@ -88,13 +88,6 @@ awaitable<core::Result<jobs::Plan>> make_plan(Arguments arguments, Context& cont
   co_return plan_for(**row, terminate);
 }
 
-jobs::ItemOutcome outcome(State state, std::string text = {}) {
-  jobs::ItemOutcome result;
-  result.state = state;
-  result.text = std::move(text);
-  return result;
-}
-
 class Stop {
  public:
   Stop(const jobs::Plan& plan, jobs::Progress& progress, Context& context)

@@ -37,11 +37,6 @@ struct Listing {
   std::vector<Listed> rooms;
 };
 
-std::optional<std::int64_t> optional(const db::Row& row, const char* column) {
-  if (row.is_null(column)) return std::nullopt;
-  return row.integer(column);
-}
-
 Listed listed_from(const db::Row& row) {
   Listed room;
   room.id = row.text("room_id");
@@ -53,10 +48,10 @@ Listed listed_from(const db::Row& row) {
   room.members = row.integer("members");
   room.local_members = row.integer("local_members");
   room.state_events = row.integer("state_events");
-  room.extremities = optional(row, "extremities");
-  room.events = optional(row, "events");
-  room.bytes = optional(row, "bytes");
-  room.idle_seconds = optional(row, "idle_seconds");
+  room.extremities = row.optional_integer("extremities");
+  room.events = row.optional_integer("events");
+  room.bytes = row.optional_integer("bytes");
+  room.idle_seconds = row.optional_integer("idle_seconds");
   return room;
 }
 

@@ -32,13 +32,6 @@ bool connection_gone(const core::Error& error) { return error.code == core::Code
 
 }  // namespace
 
-ItemOutcome outcome(State state, std::string text) {
-  ItemOutcome made;
-  made.state = state;
-  made.text = std::move(text);
-  return made;
-}
-
 std::string change(std::int64_t before, std::int64_t after) {
   return core::format_size(core::Bytes{before}) + " → " + core::format_size(core::Bytes{after});
 }

@@ -48,7 +48,6 @@ class Maintenance {
 // The two sessions, or the refusal that says what is missing.
 core::Result<void> check_sessions(const command::Context& context);
 
-jobs::ItemOutcome outcome(jobs::ItemOutcome::State state, std::string text);
 // "115.0 MB → 38.0 MB"
 std::string change(std::int64_t before, std::int64_t after);
 

@@ -30,13 +30,6 @@ constexpr int quiet_recounts = 5;
 constexpr int picture_share = 20;
 constexpr std::size_t verified_at_once = 10000;
 
-ItemOutcome outcome(State state, std::string text) {
-  ItemOutcome made;
-  made.state = state;
-  made.text = std::move(text);
-  return made;
-}
-
 bool worth_waiting(const core::Error& error) { return core::is_temporary(error) || error.code == core::Code::in_doubt; }
 
 class Deletion {

@@ -38,13 +38,6 @@ std::string kept_text(Reason reason) {
   }
 }
 
-ItemOutcome outcome(State state, std::string text) {
-  ItemOutcome made;
-  made.state = state;
-  made.text = std::move(text);
-  return made;
-}
-
 void add(std::string& text, std::string_view mark, const TableRows& rows) {
   for (const auto& [table, count] : rows) {
     if (count == 0) continue;

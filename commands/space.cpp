@@ -16,16 +16,11 @@ constexpr std::size_t most_names = 5;
 constexpr std::int64_t gigabyte = std::int64_t{1} << 30;
 constexpr std::int64_t most_margin = 10 * gigabyte;
 
-std::optional<std::int64_t> optional(const db::Row& row, const char* column) {
-  if (row.is_null(column)) return std::nullopt;
-  return row.integer(column);
-}
-
 SpaceTable table_from(const db::Row& row) {
   return {.name = row.text("name"), .quoted = row.text("quoted"), .filenode = row.integer("filenode"),
           .heap = row.integer("heap"), .indexes = row.integer("indexes"), .total = row.integer("total"),
           .rows = row.integer("rows"), .live = row.integer("live"), .dead = row.integer("dead"),
-          .wasted = optional(row, "wasted"), .analysed = row.boolean("analysed"), .allowed = row.boolean("allowed"),
+          .wasted = row.optional_integer("wasted"), .analysed = row.boolean("analysed"), .allowed = row.boolean("allowed"),
           .location = row.text("location")};
 }
 

@@ -24,7 +24,7 @@ std::int64_t take_page(const db::Rows& rows, std::int64_t newest, std::int64_t a
   std::optional<std::int64_t> predecessor;
   for (const db::Row& row : rows) {
     const std::int64_t id = row.integer("id");
-    const auto named = row.is_null("prev_state_group") ? std::nullopt : std::optional(row.integer("prev_state_group"));
+    const auto named = row.optional_integer("prev_state_group");
     if (id != after || named != predecessor) groups.add_group(id, named, id >= newest || row.boolean("in_use"));
     after = id;
     predecessor = named;

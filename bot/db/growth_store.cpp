@@ -48,7 +48,7 @@ awaitable<Result<std::vector<TableSize>>> GrowthStore::tables_on(std::string day
   auto reading = session_.query("SELECT name, bytes, rows FROM table_size WHERE day = $1::date AND name <> '' ORDER BY name", std::move(values));
   auto size_from = [](const Row& row) {
     TableSize size{row.text("name"), row.integer("bytes")};
-    if (!row.is_null("rows")) size.rows = row.integer("rows");
+    size.rows = row.optional_integer("rows");
     return size;
   };
   auto rows = co_await std::move(reading);

@@ -49,6 +49,11 @@ std::int64_t Row::integer(std::string_view column) const {
   return cell ? parse<std::int64_t>(*cell, column) : 0;
 }
 
+std::optional<std::int64_t> Row::optional_integer(std::string_view column) const {
+  const auto& cell = cells_[index(column)];
+  return cell ? std::optional(parse<std::int64_t>(*cell, column)) : std::nullopt;
+}
+
 double Row::number(std::string_view column) const {
   const auto& cell = cells_[index(column)];
   return cell ? parse<double>(*cell, column) : 0;

@@ -33,6 +33,7 @@ class Row {
   bool is_null(std::string_view column) const;
   std::string text(std::string_view column) const;        // "" for NULL
   std::int64_t integer(std::string_view column) const;     // 0 for NULL
+  std::optional<std::int64_t> optional_integer(std::string_view column) const;  // nullopt for NULL
   double number(std::string_view column) const;            // 0 for NULL
   bool boolean(std::string_view column) const;             // false for NULL
   std::vector<std::string> list(std::string_view column) const;  // text[] ; empty for NULL

@@ -39,6 +39,13 @@ constexpr int page_size = 500;
 
 }  // namespace
 
+ItemOutcome outcome(ItemOutcome::State state, std::string text) {
+  ItemOutcome made;
+  made.state = state;
+  made.text = std::move(text);
+  return made;
+}
+
 Progress::Progress(boost::asio::any_io_executor io, std::int64_t job, db::JobStore& store, Hooks hooks)
     : io_(io), job_(job), store_(store), hooks_(std::move(hooks)), wake_(io) {}
 

@@ -29,6 +29,9 @@ struct ItemOutcome {
   std::string notice;  // the NOTICE line's ending, "108 rows, 0.2 s"
 };
 
+// An outcome that changed nothing, or of which nothing is to be counted: its state and why.
+ItemOutcome outcome(ItemOutcome::State state, std::string text = {});
+
 class Progress {
  public:
   // `live` gets the state to show; it decides when to edit the message. `log` lines are stored for !log N.
