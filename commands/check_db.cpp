@@ -6,6 +6,7 @@
 
 #include "command/context.hpp"
 #include "commands/all.hpp"
+#include "commands/checks.hpp"
 #include "commands/database_reports.hpp"
 #include "core/text.hpp"
 #include "db/guard.hpp"
@@ -20,46 +21,6 @@ using command::Command;
 using command::Context;
 
 namespace {
-
-enum class Verdict { good, look, bad };
-
-class Checks {
- public:
-  void add(std::string name, Verdict verdict, std::string text) { checks_.push_back({std::move(name), verdict, std::move(text)}); }
-  void must(std::string name, bool holds, std::string good, std::string bad) {
-    add(std::move(name), holds ? Verdict::good : Verdict::bad, holds ? std::move(good) : std::move(bad));
-  }
-  void should(std::string name, bool holds, std::string good, std::string look) {
-    add(std::move(name), holds ? Verdict::good : Verdict::look, holds ? std::move(good) : std::move(look));
-  }
-  Answer answer(const Arguments& arguments) const;
-
- private:
-  struct Check { std::string name; Verdict verdict; std::string text; };
-  static std::string sign(Verdict verdict) { return verdict == Verdict::good ? "✅" : verdict == Verdict::look ? "⚠" : "❌"; }
-  static std::string word(Verdict verdict) { return verdict == Verdict::good ? "good" : verdict == Verdict::look ? "look" : "bad"; }
-  std::vector<Check> checks_;
-};
-
-Answer Checks::answer(const Arguments& arguments) const {
-  Answer answer;
-  const auto count = [this](Verdict verdict) {
-    return static_cast<long long>(std::count_if(checks_.begin(), checks_.end(), [verdict](const Check& check) { return check.verdict == verdict; }));
-  };
-  const long long bad = count(Verdict::bad), look = count(Verdict::look);
-  answer.message.title(bad > 0    ? fmt::format("Database · {} wrong", core::plural(bad, "thing is", "things are"))
-                       : look > 0 ? fmt::format("Database · {} a look", core::plural(look, "thing needs", "things need"))
-                                  : "Database · all checks pass");
-  answer.rings = bad > 0;
-  command::DataTable table;
-  table.columns = {{"check"}, {"verdict"}, {"text"}};
-  for (const Check& check : checks_) {
-    answer.message.paragraph(matrix::Text{matrix::plain(sign(check.verdict) + " "), matrix::bold(check.name), matrix::plain(": " + check.text)});
-    table.rows.push_back({check.name, word(check.verdict), check.text});
-  }
-  attach(answer, arguments, table, "check-db");
-  return answer;
-}
 
 // The first few of a list, for a line.
 std::string some(const std::vector<std::string>& names) {
@@ -143,7 +104,7 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   check_indexes(indexes->front(), checks);
   check_sequences(sequences->front(), checks);
   check_schema(*schema, checks);
-  co_return checks.answer(arguments);
+  co_return checks.answer(arguments, "Database", "check-db");
 }
 
 }  // namespace

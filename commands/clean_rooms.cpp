@@ -7,6 +7,7 @@
 
 #include "command/context.hpp"
 #include "commands/all.hpp"
+#include "commands/danger.hpp"
 #include "commands/room_deletion.hpp"
 #include "commands/room_selection.hpp"
 #include "core/text.hpp"
@@ -275,27 +276,6 @@ awaitable<core::Result<jobs::Plan>> plan(Arguments arguments, Context& context) 
   if (auto sound = check_memberships(found->selection); !sound) co_return core::fail(sound.error());
   if (auto few = check_share(*found, limit); !few) co_return core::fail(few.error());
   co_return plan_for(*found, choice, arguments, context);
-}
-
-// Signs of damage, by name; they must not grow.
-using Signs = std::vector<std::pair<std::string, std::int64_t>>;
-awaitable<core::Result<Signs>> danger_signs(db::Session& work) {
-  auto rows = co_await work.query(db::sql::rooms_danger);
-  if (!rows) co_return core::fail(rows.error());
-  Signs signs;
-  for (const std::string& name : rows->front().columns()) signs.emplace_back(name, rows->front().integer(name));
-  co_return signs;
-}
-
-std::string danger_line(const core::Result<Signs>& before, const core::Result<Signs>& after) {
-  if (!before) return "Danger checks: not made, " + core::describe(before.error());
-  if (!after) return "Danger checks: not made afterwards, " + core::describe(after.error());
-  std::vector<std::string> grown;
-  for (std::size_t index = 0; index < after->size() && index < before->size(); ++index)
-    if ((*after)[index].second > (*before)[index].second)
-      grown.push_back(fmt::format("{} {} → {}", (*after)[index].first, (*before)[index].second, (*after)[index].second));
-  if (grown.empty()) return "Danger checks: nothing grew";
-  return "⚠ DANGER: signs of damage grew, stop cleaning and look at the server: " + core::join(grown, ", ");
 }
 
 std::string rows_line(const char* name, const TableRows& rows) {
