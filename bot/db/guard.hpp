@@ -42,7 +42,7 @@ struct SchemaState {
   int version = 0;         // schema_version.version
   int compat_version = 0;  // schema_compat_version
   std::vector<std::string> background_updates;   // pending, in order
-  std::vector<std::string> unknown_references;    // tables with a foreign key to events/rooms that our registry lacks
+  std::vector<std::string> unknown_references;    // point at tables we delete from, and room_tables.hpp lacks them
   std::vector<std::string> missing_tables;        // tables that Synapse must have ("state_groups" missing: split database)
   bool recalculation_pending = false;             // rows in sliding_sync_joined_rooms_to_recalculate
 };

@@ -3,24 +3,14 @@
 
 #include "core/text.hpp"
 #include "db/guard.hpp"
+#include "db/room_tables.hpp"
+#include "db/store_outcome.hpp"
 
 namespace steward::db {
 namespace {
 
 using core::Code;
 using core::Result;
-
-// Tables with a foreign key to events or rooms, up to schema 94 (Synapse's own files main/delta and full_schemas).
-const std::vector<std::string>& known_references() {
-  static const std::vector<std::string> tables{
-      "current_state_events", "destination_rooms", "destination_rooms_sticky_events_backlog", "event_edges",
-      "event_failed_pull_attempts", "event_forward_extremities", "event_txn_id", "event_txn_id_device_id",
-      "local_current_membership", "msc4242_state_dag_edges", "msc4242_state_dag_forward_extremities", "partial_state_events",
-      "partial_state_rooms", "partial_state_rooms_servers", "room_memberships", "sliding_sync_joined_rooms",
-      "sliding_sync_joined_rooms_to_recalculate", "sliding_sync_membership_snapshots", "thread_subscriptions",
-      "un_partial_stated_event_stream", "un_partial_stated_room_stream"};
-  return tables;
-}
 
 // What every homeserver of the supported versions has, and the bot reads or cleans.
 const std::vector<std::string>& needed_tables() {
@@ -32,27 +22,13 @@ const std::vector<std::string>& needed_tables() {
   return tables;
 }
 
-Result<std::vector<std::string>> names(const Result<Rows>& rows) {
-  if (!rows) return core::fail(rows.error());
-  std::vector<std::string> found;
-  for (const Row& row : *rows) found.push_back(row.text("name"));
-  return found;
-}
+std::string name(const Row& row) { return row.text("name"); }
 
 Result<std::vector<std::string>> missing_tables(Transaction& transaction) {
-  return names(transaction.exec("SELECT name FROM unnest($1::text[]) WITH ORDINALITY AS needed (name, place) "
-                                "WHERE to_regclass(name) IS NULL ORDER BY place",
-                                {bind_array(needed_tables())}));
-}
-
-// From the catalogue: information_schema hides tables without rights. Same schema or another, a reference is a reference.
-Result<std::vector<std::string>> unknown_references(Transaction& transaction) {
-  return names(transaction.exec(
-      "SELECT DISTINCT c.relname AS name FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid "
-      "WHERE f.contype = 'f' AND f.confrelid IN (to_regclass('events'), to_regclass('rooms')) "
-      "AND (c.relname <> ALL ($1::text[]) OR c.relnamespace <> (SELECT relnamespace FROM pg_class WHERE oid = f.confrelid)) "
-      "ORDER BY 1",
-      {bind_array(known_references())}));
+  return all_of(transaction.exec("SELECT name FROM unnest($1::text[]) WITH ORDINALITY AS needed (name, place) "
+                                 "WHERE to_regclass(name) IS NULL ORDER BY place",
+                                 {bind_array(needed_tables())}),
+                name);
 }
 
 Result<bool> recalculation_pending(Transaction& transaction) {
@@ -70,7 +46,7 @@ Result<void> read_versions(Transaction& transaction, SchemaState& state) {
   if (!versions) return core::fail(versions.error());
   state.version = static_cast<int>(versions->at(0).integer("version"));
   state.compat_version = static_cast<int>(versions->at(0).integer("compat"));
-  auto updates = names(transaction.exec("SELECT update_name AS name FROM background_updates ORDER BY ordering, update_name"));
+  auto updates = all_of(transaction.exec("SELECT update_name AS name FROM background_updates ORDER BY ordering, update_name"), name);
   if (!updates) return core::fail(updates.error());
   state.background_updates = std::move(*updates);
   return {};
@@ -129,7 +105,7 @@ Result<void> allows_destruction(const SchemaState& state) {
     return core::fail(Code::not_allowed, "Synapse's schema " + version + " is newer than the bot",
                       "it no longer fits programs that know schema " + std::to_string(newest_known_schema), "update the bot");
   if (!state.unknown_references.empty())
-    return core::fail(Code::not_allowed, "tables that the bot does not know point at rooms or events",
+    return core::fail(Code::not_allowed, "tables that the bot does not know point at Synapse's rooms, events or what belongs to them",
                       "unknown: " + core::join(state.unknown_references, ", "),
                       "update the bot, or take the foreign key out if the table is not Synapse's");
   if (!state.background_updates.empty())
