@@ -24,6 +24,7 @@ std::vector<command::Command> all_commands() {
       audit(),
       // Rooms
       clean_rooms(),
+      clean_redacted(),
       list_rooms(),
       room(),
       // Media

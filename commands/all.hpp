@@ -29,6 +29,7 @@ command::Command audit();
 
 // Rooms
 command::Command clean_rooms();
+command::Command clean_redacted();
 command::Command list_rooms();
 command::Command room();
 
