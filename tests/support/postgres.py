@@ -180,6 +180,10 @@ class Postgres:
         """One schema as SQL, as an admin's backup holds it."""
         self._run("pg_dump", "--schema", schema, "--clean", "--if-exists", "--file", file, "--dbname", self.url(database))
 
+    def whole_dump(self, database):
+        """All that a backup of the database would hold, as text."""
+        return self._run("pg_dump", "--dbname", self.url(database))
+
     def restore(self, database, file):
         self._run("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", file, "--dbname", self.url(database))
 
@@ -200,3 +204,11 @@ class Postgres:
                 cursor.execute(f'SELECT count(*) FROM "{schema}"."{table}"')
                 counts[table] = cursor.fetchone()[0]
         return counts
+
+    def contents(self, database, schema="public"):
+        """{table: a checksum of its rows}: for comparisons that no changed row escapes."""
+        tables = self.query(database, "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", (schema,))
+        return {
+            table: self.value(database, f'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{schema}"."{table}" t')
+            for (table,) in tables
+        }

@@ -224,7 +224,7 @@ class Synapse:
         for path in (self.config_path, *more_config):
             arguments += ["-c", path]
         self.process = Process(
-            arguments, self.folder / "output.log", self.detached, self.os_user, {"PYTHONUNBUFFERED": "1"}, cwd=self.folder
+            arguments, self.folder / "output.log", self.detached, self.os_user, {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "tests")}, cwd=self.folder
         )
         if wait:
             self.wait_healthy()
