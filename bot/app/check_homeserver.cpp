@@ -15,7 +15,7 @@ using core::Code;
 
 namespace {
 
-constexpr synapse::Version oldest_supported{1, 106, 0, {}};
+const synapse::Version oldest_supported{1, 106, 0, {}};
 constexpr int newest_tried_minor = 163;
 constexpr double allowed_skew_seconds = 60;
 

@@ -110,6 +110,7 @@ awaitable<Performed> State::say_to_plan(Say say, Context context, std::optional<
       co_return refused(proven.error());
     }
   }
+  const bool declines = say.kind == Say::Kind::no;
   auto answered = co_await plans.answer(std::move(say), context.asker, context.role, context.command_event, context.terminal);
   if (!answered) {
     co_await deliver(of(answered.error()));
@@ -121,7 +122,7 @@ awaitable<Performed> State::say_to_plan(Say say, Context context, std::optional<
     co_await deliver(std::move(answer));
   }
   Performed performed;
-  performed.ok = answered->confirmed || (say.kind == Say::Kind::no && answered->number != 0);
+  performed.ok = answered->confirmed || (declines && answered->number != 0);
   performed.number = answered->number;
   performed.confirmed = answered->confirmed;
   performed.outcome = answered->confirmed ? fmt::format("confirmed plan {}", answered->number)

@@ -11,7 +11,8 @@ awaitable<void> set_status(Services& services, room::AdminRoom& room, core::Even
   const std::string cause = status_cause(command_event);
   auto before = co_await services.stores->outbox.find(cause);
   if (before && *before && !(*before)->event_id.empty()) co_await room.redact(cause + ":over", (*before)->event_id, "over");
-  co_await room.react(cause + ":" + sign, std::move(command_event), std::move(sign));
+  std::string own_cause = cause + ":" + sign;
+  co_await room.react(std::move(own_cause), std::move(command_event), std::move(sign));
 }
 
 }  // namespace steward::command
