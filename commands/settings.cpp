@@ -24,17 +24,6 @@ using command::Type;
 
 namespace {
 
-// "22:00" → minutes of the day.
-std::optional<int> minutes_of(std::string_view text) {
-  const bool shape = text.size() == 5 && text[2] == ':' &&
-                     std::all_of(text.begin(), text.end(), [](char c) { return c == ':' || (c >= '0' && c <= '9'); });
-  if (!shape || text[0] == ':' || text[1] == ':' || text[3] == ':' || text[4] == ':') return std::nullopt;
-  const int hours = (text[0] - '0') * 10 + (text[1] - '0');
-  const int minutes = (text[3] - '0') * 10 + (text[4] - '0');
-  if (hours > 23 || minutes > 59) return std::nullopt;
-  return hours * 60 + minutes;
-}
-
 core::Result<std::string> check_zone(std::string_view value) {
   if (auto known = core::check_time_zone(value); !known) return core::fail(known.error());
   return std::string(value);
@@ -43,14 +32,14 @@ core::Result<std::string> check_zone(std::string_view value) {
 core::Result<std::string> check_span(std::string_view value) {
   if (value == "off") return std::string(value);
   const auto parts = core::split(value, '-');
-  if (parts.size() == 2 && minutes_of(parts[0]) && minutes_of(parts[1]) && parts[0] != parts[1])
+  if (parts.size() == 2 && core::parse_time_of_day(parts[0]) && core::parse_time_of_day(parts[1]) && parts[0] != parts[1])
     return std::string(value);
   return core::fail(core::Code::bad_input, core::echo_word(value) + " is no span of hours",
                     "expected two times, or `off`", "Write 22:00-07:00.");
 }
 
 core::Result<std::string> check_hour(std::string_view value) {
-  if (value == "off" || minutes_of(value)) return std::string(value);
+  if (value == "off" || core::parse_time_of_day(value)) return std::string(value);
   return core::fail(core::Code::bad_input, core::echo_word(value) + " is no time of the day",
                     "expected hours and minutes, or `off`", "Write 08:00.");
 }

@@ -1,7 +1,6 @@
 // Points in time as dates of a zone. The zones come from the system's tzdata through Hinnant's library, because the
 // standard library of g++ 12 has none.
 #include <date/date.h>
-#include <date/tz.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,11 +9,10 @@
 
 #include "core/text.hpp"
 #include "core/units.hpp"
+#include "core/zones.hpp"
 
 namespace steward::core {
-namespace {
 
-// nullptr: UTC, also where the zone is unknown or the host has no tzdata.
 const date::time_zone* find_zone(std::string_view name) {
   if (name.empty() || name == "UTC") return nullptr;
   try {
@@ -23,6 +21,8 @@ const date::time_zone* find_zone(std::string_view name) {
     return nullptr;
   }
 }
+
+namespace {
 
 std::vector<std::string> zone_names() {
   std::vector<std::string> names{"UTC"};
@@ -68,6 +68,13 @@ int number(std::string_view digits) {
 
 TimePoint from_unix_ms(std::int64_t milliseconds) { return TimePoint(std::chrono::milliseconds(milliseconds)); }
 std::int64_t to_unix_ms(TimePoint time) { return time.time_since_epoch().count(); }
+
+std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text) {
+  if (!has_shape(text, "00:00")) return std::nullopt;
+  const int hours = number(text.substr(0, 2)), minutes = number(text.substr(3, 2));
+  if (hours > 23 || minutes > 59) return std::nullopt;
+  return std::chrono::hours(hours) + std::chrono::minutes(minutes);
+}
 
 Result<void> check_time_zone(std::string_view zone) {
   if (zone == "UTC" || (!zone.empty() && find_zone(zone) != nullptr)) return {};

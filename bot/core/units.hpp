@@ -37,6 +37,9 @@ using TimePoint = std::chrono::time_point<std::chrono::system_clock, std::chrono
 TimePoint from_unix_ms(std::int64_t milliseconds);
 std::int64_t to_unix_ms(TimePoint time);
 
+// "03:00": the time since midnight; nullopt for anything else.
+std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text);
+
 // A time zone of the system's database ("Europe/Berlin"). bad_input with the nearest name.
 Result<void> check_time_zone(std::string_view zone);
 std::string format_time(TimePoint time, std::string_view zone);  // "3 Mar 2026 14:05" in that zone (UTC if unknown)
