@@ -55,6 +55,13 @@ std::vector<command::Command> all_commands() {
       retry(),
       yes(),
       no(),
+      // Schedules, reports
+      schedules(),
+      add_schedule(),
+      remove_schedule(),
+      pause_schedule(),
+      resume_schedule(),
+      run_schedule(),
   };
 }
 

@@ -63,5 +63,12 @@ command::Command resume();
 command::Command retry();
 command::Command yes();
 command::Command no();
+// schedules.cpp
+command::Command schedules();
+command::Command add_schedule();
+command::Command remove_schedule();
+command::Command pause_schedule();
+command::Command resume_schedule();
+command::Command run_schedule();
 
 }  // namespace steward::commands

@@ -3,4 +3,5 @@
 -- safe while Synapse runs: yes, it reads the bot's own schema only
 -- schema: the bot's own (search_path)
 SELECT coalesce((SELECT max(number) FROM job), 0) AS last_job,
-       (SELECT last_value FROM outbox_id_seq) AS last_send
+       (SELECT last_value FROM outbox_id_seq) AS last_send,
+       floor(extract(epoch FROM now()) * 1000)::bigint AS now_ms

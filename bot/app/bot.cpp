@@ -30,6 +30,8 @@ constexpr auto reconnect_after = std::chrono::seconds(3);
 constexpr auto housekeeping_interval = std::chrono::seconds(3);
 constexpr auto reconcile_interval = std::chrono::minutes(10);
 constexpr auto room_interval = std::chrono::seconds(30);
+constexpr auto heartbeat_interval = std::chrono::minutes(1);
+constexpr auto ended_schedules_kept = std::chrono::hours(24 * 7);
 constexpr auto retention_interval = std::chrono::hours(1);
 constexpr const char* device_id = "STEWARD";
 
@@ -115,6 +117,7 @@ struct Bot::Parts {
   std::unique_ptr<room::AdminRoom> room;
   std::unique_ptr<room::Inbox> inbox;
   std::unique_ptr<jobs::Runner> runner;
+  std::unique_ptr<jobs::Scheduler> scheduler;
   command::Services services;
   std::unique_ptr<command::Dispatcher> dispatcher;
   std::unique_ptr<command::JobGuard> guard;
@@ -124,6 +127,7 @@ struct Bot::Parts {
   bool stopping = false;
   bool store_lost = false;
   bool restored = false;
+  std::chrono::seconds away{};  // how long no bot wrote the state file before this start
   JournalMark mark;
   std::chrono::steady_clock::time_point next_room_look{};
 
@@ -136,6 +140,8 @@ struct Bot::Parts {
   awaitable<void> apply_room_settings();
   awaitable<void> start_work();
   void start_listening();
+  void make_scheduler();
+  awaitable<void> pause_schedules();
   awaitable<void> housekeeping();
   awaitable<void> look_after_room();
   awaitable<void> retention();
@@ -227,6 +233,19 @@ void Bot::Parts::make_conversation() {
   services.own_health = [this] { return health(); };
   dispatcher = std::make_unique<command::Dispatcher>(services, *room, *inbox, arrived);
   guard = std::make_unique<command::JobGuard>(services, *dispatcher);
+  make_scheduler();
+}
+
+void Bot::Parts::make_scheduler() {
+  jobs::Scheduler::Hooks hooks;
+  hooks.daytime = [this] { return command::daytime(options); };
+  hooks.held = [this] { return runner->frozen(); };
+  hooks.run = [this](db::ScheduleRow schedule, core::TimePoint planned, std::chrono::seconds late) {
+    return dispatcher->run_schedule(std::move(schedule), planned, late);
+  };
+  hooks.tell_missed = [this](std::vector<jobs::MissedRun> missed) { return dispatcher->tell_missed(std::move(missed)); };
+  hooks.pause = [this](db::ScheduleRow schedule, core::Error why) { return dispatcher->pause_schedule(std::move(schedule), std::move(why)); };
+  scheduler = std::make_unique<jobs::Scheduler>(stores->schedules, std::move(hooks));
 }
 
 std::string Bot::Parts::health() const {
@@ -254,6 +273,7 @@ awaitable<core::Result<JournalMark>> Bot::Parts::read_journal() {
   JournalMark now;
   now.last_job = rows->front().integer("last_job");
   now.last_send = rows->front().integer("last_send");
+  now.heartbeat_ms = rows->front().integer("now_ms");
   now.system_identifier = mark.system_identifier;
   now.timeline = mark.timeline;
   co_return now;
@@ -275,8 +295,18 @@ awaitable<core::Result<void>> Bot::Parts::look_for_restore() {
     if (!above) co_return core::fail(above.error());
     core::log_warning("app", "the journal is older than the state directory remembers: nothing goes on by itself");
   }
+  if (remembered && *remembered) away = away_for(**remembered, *now);
   mark = *now;
   co_return core::Result<void>();
+}
+
+// After a restored backup, or when nobody knows what happened for a while, what changes something waits for a person's look.
+awaitable<void> Bot::Parts::pause_schedules() {
+  if (!restored && away <= away_limit) co_return;
+  std::string why = restored ? std::string("the journal comes from a backup") : "the bot was away for " + core::format_age(away);
+  auto paused = co_await stores->schedules.pause_changing(why);
+  if (!paused) core::log_error("app", "{}", core::describe(paused.error()));
+  else co_await dispatcher->tell_paused(std::move(*paused), std::move(why));
 }
 
 // Until it works or the bot stops: Synapse may be down, the registration not active yet. Names that somebody else owns end it.
@@ -326,8 +356,10 @@ awaitable<void> Bot::Parts::start_work() {
   const bool search_first = version && *version < synapse::Version{1, 141, 0, {}};
   tasks.spawn("outbox", [this, search_first] { return outbox->run(search_first); });
   if (resumed) co_await dispatcher->tell_recovered(std::move(*resumed), restored);
+  co_await pause_schedules();
   start_listening();
   tasks.spawn("runner", [this] { return runner->run(); });
+  tasks.spawn("scheduler", [this] { return scheduler->run(); });
   tasks.spawn("housekeeping", [this] { return housekeeping(); });
   tasks.spawn("retention", [this] { return retention(); });
   tasks.spawn("reconcile", [this] { return reconcile(); });
@@ -343,7 +375,9 @@ awaitable<void> Bot::Parts::housekeeping() {
     co_await dispatcher->expire_plans();
     co_await look_after_room();
     auto now = co_await read_journal();
-    if (!now || *now == mark) continue;
+    if (!now) continue;
+    const bool beat = std::chrono::milliseconds(now->heartbeat_ms - mark.heartbeat_ms) >= heartbeat_interval;
+    if (!beat && now->last_job == mark.last_job && now->last_send == mark.last_send) continue;
     mark = *now;
     auto written = write_mark(config.bot.state_directory, mark);
     if (!written) core::log_warning("app", "{}", core::describe(written.error()));
@@ -366,6 +400,7 @@ awaitable<void> Bot::Parts::retention() {
     co_await stores->outbox.forget_older_than(days(config.keep.inbox_days));
     co_await stores->jobs.forget_items_older_than(days(config.keep.item_days));
     co_await stores->audit.forget_older_than(days(config.keep.audit_days));
+    co_await stores->schedules.forget_ended(ended_schedules_kept);
     auto noted = co_await commands::note_table_sizes(services);
     if (!noted) core::log_warning("app", "today's table sizes are not noted: {}", core::describe(noted.error()));
     auto files = co_await stores->settings.due_uploads(options.file_retention);

@@ -18,6 +18,11 @@ bool is_restored(const JournalMark& remembered, const JournalMark& now) {
   return both_known && (remembered.system_identifier != now.system_identifier || remembered.timeline != now.timeline);
 }
 
+std::chrono::seconds away_for(const JournalMark& remembered, const JournalMark& now) {
+  if (remembered.heartbeat_ms == 0 || now.heartbeat_ms < remembered.heartbeat_ms) return std::chrono::seconds(0);
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::milliseconds(now.heartbeat_ms - remembered.heartbeat_ms));
+}
+
 core::Result<std::optional<JournalMark>> read_mark(const std::string& directory) {
   std::ifstream file(path_in(directory));
   if (!file) return std::optional<JournalMark>();
@@ -27,6 +32,7 @@ core::Result<std::optional<JournalMark>> read_mark(const std::string& directory)
     return core::fail(core::Code::bad_input, "The file journal.mark in the state directory cannot be read", "it is damaged",
                       "remove it when you are sure that the database was not restored from a backup");
   if (identifier != "-") mark.system_identifier = identifier;
+  if (!(file >> mark.heartbeat_ms)) mark.heartbeat_ms = 0;  // written by an older version
   return mark;
 }
 
@@ -35,9 +41,10 @@ core::Result<void> write_mark(const std::string& directory, const JournalMark& m
   const std::string new_path = final_path + ".new";
   std::FILE* file = std::fopen(new_path.c_str(), "w");
   if (!file) return core::fail(core::Code::unavailable, "The state directory cannot be written", {}, "check its owner and free space");
-  const int written = std::fprintf(file, "%lld %lld %lld %s\n", static_cast<long long>(mark.last_job),
+  const int written = std::fprintf(file, "%lld %lld %lld %s %lld\n", static_cast<long long>(mark.last_job),
                                    static_cast<long long>(mark.last_send), static_cast<long long>(mark.timeline),
-                                   mark.system_identifier.empty() ? "-" : mark.system_identifier.c_str());
+                                   mark.system_identifier.empty() ? "-" : mark.system_identifier.c_str(),
+                                   static_cast<long long>(mark.heartbeat_ms));
   const bool stored = written > 0 && std::fflush(file) == 0 && ::fdatasync(::fileno(file)) == 0;
   std::fclose(file);
   std::error_code error;

@@ -5,6 +5,7 @@
 #include "command/dispatcher_state.hpp"
 #include "command/help.hpp"
 #include "command/resolve.hpp"
+#include "command/schedule_cap.hpp"
 #include "command/status.hpp"
 #include "command/verification.hpp"
 #include "core/log.hpp"
@@ -39,6 +40,8 @@ bool always_acts(const Spec& spec) {
   return spec.name == "cancel" || spec.name == "no" || spec.name == "pause" || spec.name == "freeze";
 }
 
+}  // namespace
+
 core::Result<void> allowed(const Spec& spec, Level level, bool dry_run, const Context& context) {
   const Options& options = context.options();
   // A dry run changes nothing but names rooms, people and files: an operator's matter.
@@ -55,6 +58,16 @@ core::Result<void> allowed(const Spec& spec, Level level, bool dry_run, const Co
   return {};
 }
 
+Request request_of(Parsed parsed, const Services& services) {
+  const Command* command = services.table->find(parsed.spec->name);
+  Request request{.command = command, .parsed = std::move(parsed)};
+  request.dry_run = is_dry_run(*command, request.parsed.arguments);
+  request.changing = !request.dry_run && request.parsed.level > Level::reads;
+  return request;
+}
+
+namespace {
+
 core::Result<void> fresh(const matrix::Event& event, bool changing) {
   const auto limit = changing ? std::chrono::duration_cast<std::chrono::milliseconds>(changing_age_limit)
                               : std::chrono::duration_cast<std::chrono::milliseconds>(reading_age_limit);
@@ -68,7 +81,7 @@ core::Result<void> fresh(const matrix::Event& event, bool changing) {
 awaitable<void> State::audit(const Context& context, const Performed& performed) {
   db::AuditRow row;
   row.actor = context.asker.str();
-  row.role = std::string(name(context.role));
+  row.role = context.schedule ? fmt::format("schedule {}", context.schedule->number) : std::string(name(context.role));
   row.event_id = context.command_event.str();
   row.line = context.line;
   row.outcome = performed.outcome;
@@ -173,10 +186,8 @@ awaitable<Performed> State::perform(Typed typed, Context context, std::optional<
 }
 
 awaitable<Performed> State::perform_parsed(Parsed parsed, Context context, std::optional<matrix::Event> event, Deliver deliver) {
-  const Command* command = services.table->find(parsed.spec->name);
-  Request request{.command = command, .parsed = std::move(parsed)};
-  request.dry_run = is_dry_run(*command, request.parsed.arguments);
-  request.changing = !request.dry_run && request.parsed.level > Level::reads;
+  const Request request = request_of(std::move(parsed), services);
+  const Command* command = request.command;
   const bool with_status = shows_status(*command, request.dry_run, request.changing);
   auto arguments = co_await check(request, context, event);
   Performed performed;
@@ -243,11 +254,15 @@ awaitable<Performed> State::plan(const Request& request, Arguments arguments, Co
     co_await deliver(std::move(answer));
     co_return Performed{request.dry_run ? "dry run" : "nothing to do", true, 0, false, {}};
   }
-  const bool runs_at_once = plan->level <= static_cast<int>(Level::reversible);
+  if (context.schedule) keep_to_cap(*plan, *context.schedule);
+  const bool runs_at_once = plan->level <= static_cast<int>(Level::reversible) || !plan->confirmed_by.empty();
   auto number = co_await plans.propose(std::move(*plan), context);
   if (number) co_return Performed{fmt::format("plan {}", *number), true, *number, runs_at_once, {}};
   // The same event again after a crash: its plan stands in the room already.
-  if (number.error().code == core::Code::conflict) co_return Performed{"already planned", true, 0, false, {}};
+  if (number.error().code == core::Code::conflict) {
+    auto before = co_await services.stores->jobs.find_by_command_event(context.command_event);
+    co_return Performed{"already planned", true, before && *before ? (*before)->number : 0, false, {}};
+  }
   co_await deliver(of(number.error()));
   co_return Performed{"error: " + number.error().what, false, 0, false, {}};
 }

@@ -1,5 +1,7 @@
 #include "command/context.hpp"
 
+#include "core/text.hpp"
+
 namespace steward::command {
 
 namespace {
@@ -12,6 +14,17 @@ core::Result<db::Session*> need(db::Session* session) {
 }
 
 }  // namespace
+
+core::Daytime daytime(const Options& options) {
+  core::Daytime day;
+  day.zone = options.time_zone;
+  day.report_hours = core::parse_time_of_day(options.report_hours);
+  const auto span = core::split(options.quiet_hours, '-');
+  if (span.size() != 2) return day;  // "off"
+  const auto from = core::parse_time_of_day(span[0]), to = core::parse_time_of_day(span[1]);
+  if (from && to) day.quiet_hours = std::pair(*from, *to);
+  return day;
+}
 
 core::Result<db::Session*> Context::read() const { return need(services.read); }
 core::Result<db::Session*> Context::work() const { return need(services.work); }

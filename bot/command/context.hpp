@@ -11,6 +11,7 @@
 #include "async/work_thread.hpp"
 #include "command/command.hpp"
 #include "core/ids.hpp"
+#include "core/timetable.hpp"
 #include "db/session.hpp"
 #include "db/store.hpp"
 #include "jobs/runner.hpp"
@@ -40,6 +41,11 @@ struct Options {
   std::chrono::seconds file_retention = std::chrono::hours(24 * 7);
 };
 
+// How the room's day goes: its zone, its report hours, its quiet hours.
+core::Daytime daytime(const Options& options);
+
+struct Context;
+
 // The long-lived parts, made once by app.
 struct Services {
   boost::asio::any_io_executor io;
@@ -57,6 +63,8 @@ struct Services {
   std::function<core::RoomId()> admin_room;
   std::function<std::vector<core::UserId>()> room_members;  // joined to the admin room
   std::function<std::string()> own_health;                   // one line for !status
+  // Runs the command of a schedule now, for the one who asks, under the cap it was confirmed with. Set by the dispatcher.
+  std::function<boost::asio::awaitable<core::Result<Answer>>(db::ScheduleRow schedule, Context context)> run_schedule;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
@@ -68,6 +76,7 @@ struct Context {
   core::EventId command_event;
   std::optional<matrix::Event> replied_to;  // of `this`
   std::string line;
+  std::optional<db::ScheduleRow> schedule = std::nullopt;  // whose command runs
 
   const Options& options() const { return *services.options; }
   db::Stores& stores() const { return *services.stores; }

@@ -31,7 +31,9 @@ Dispatcher::State::State(Services& services_, room::AdminRoom& room_, room::Inbo
 Speaker Dispatcher::State::speaker() const { return Speaker{services.options->bot, services.options->bot_display_name}; }
 
 Dispatcher::Dispatcher(Services& services, room::AdminRoom& room, room::Inbox& inbox, async::Signal& arrived)
-    : state_(std::make_unique<State>(services, room, inbox, arrived)) {}
+    : state_(std::make_unique<State>(services, room, inbox, arrived)) {
+  services.run_schedule = [this](db::ScheduleRow schedule, Context context) { return state_->run_schedule_now(std::move(schedule), std::move(context)); };
+}
 Dispatcher::~Dispatcher() = default;
 
 awaitable<core::Result<void>> Dispatcher::load() { return state_->plans.load(); }
@@ -151,7 +153,7 @@ awaitable<core::Result<core::EventId>> Dispatcher::live_event(std::int64_t numbe
   return state_->sent_event(fmt::format("live:{}", number), limit);
 }
 
-awaitable<void> Dispatcher::job_ended(db::JobRow job, jobs::Plan, jobs::Receipt receipt) {
+awaitable<void> Dispatcher::job_ended(db::JobRow job, jobs::Plan plan, jobs::Receipt receipt) {
   State& state = *state_;
   auto live = state.live[job.number];
   state.live.erase(job.number);
@@ -169,13 +171,14 @@ awaitable<void> Dispatcher::job_ended(db::JobRow job, jobs::Plan, jobs::Receipt 
   // The end rings; who has just typed !pause or !cancel looks at the room anyway.
   const bool by_hand = job.state == "stopped" && (job.reason == "paused" || job.reason == "cancelled");
   envelope.notice = by_hand;
-  if (!by_hand && job.origin == "room") envelope.mentions.push_back(job.asker);
+  if (!by_hand && job.asker.str().starts_with('@')) envelope.mentions.push_back(job.asker);
   // The stop of a job that is resumed ends again: the heartbeat's count of ends makes the cause unique.
   auto totals = co_await state.services.stores->jobs.totals(job.number);
   const std::int64_t finished = totals ? totals->done + totals->kept + totals->failed + totals->unknown : 0;
   co_await state.room.say(fmt::format("receipt:{}:{}:{}", job.number, job.state, finished), std::move(card), std::move(envelope));
   db::AuditRow row;
   row.actor = job.asker.str();
+  if (const auto schedule = plan.parameters.find("schedule"); schedule != plan.parameters.end()) row.role = "schedule " + schedule->second;
   row.event_id = job.command_event.str();
   row.line = job.line;
   row.outcome = job.state + ": " + receipt.title;

@@ -12,6 +12,7 @@
 #include "command/confirmation.hpp"
 #include "command/context.hpp"
 #include "command/parser.hpp"
+#include "jobs/scheduler.hpp"
 #include "room/admin_room.hpp"
 #include "room/inbox.hpp"
 #include "room/live_message.hpp"
@@ -43,6 +44,13 @@ class Dispatcher {
   boost::asio::awaitable<core::Result<void>> load();
   // What was running when the bot died, told in the room.
   boost::asio::awaitable<void> tell_recovered(std::vector<db::JobRow> resumed, bool restored);
+
+  // For jobs::Scheduler's hooks (set by app).
+  boost::asio::awaitable<jobs::Scheduler::RunEnd> run_schedule(db::ScheduleRow schedule, core::TimePoint planned, std::chrono::seconds late);
+  boost::asio::awaitable<void> pause_schedule(db::ScheduleRow schedule, core::Error why);
+  boost::asio::awaitable<bool> tell_missed(std::vector<jobs::MissedRun> missed);
+  // What was paused at the start because nobody knows what happened meanwhile.
+  boost::asio::awaitable<void> tell_paused(std::vector<db::ScheduleRow> paused, std::string why);
 
   // For jobs::Runner's hooks (set by app).
   boost::asio::awaitable<core::Result<jobs::Receipt>> run_command(db::JobRow job, jobs::Plan plan, jobs::Progress& progress);

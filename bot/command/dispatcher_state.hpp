@@ -11,6 +11,7 @@
 #include "async/tasks.hpp"
 #include "command/dispatcher.hpp"
 #include "command/plans.hpp"
+#include "command/request.hpp"
 
 namespace steward::command {
 
@@ -25,14 +26,6 @@ struct Performed {
 
 using Deliver = std::function<boost::asio::awaitable<void>(Answer answer)>;
 
-// A command line that was understood.
-struct Request {
-  const Command* command = nullptr;
-  Parsed parsed;
-  bool dry_run = false;
-  bool changing = false;  // above level 0 and not a dry run
-};
-
 struct Dispatcher::State {
   State(Services& services_, room::AdminRoom& room_, room::Inbox& inbox_, async::Signal& arrived_);
 
@@ -45,6 +38,14 @@ struct Dispatcher::State {
   boost::asio::awaitable<Performed> plan(const Request& request, Arguments arguments, Context context, Deliver deliver);
   boost::asio::awaitable<Performed> say_to_plan(Say say, Context context, std::optional<matrix::Event> event, Deliver deliver);
 
+  // scheduled.cpp: the command of a schedule, for whom and for which the context says.
+  boost::asio::awaitable<Performed> perform_scheduled(Request request, Context context, Deliver deliver);
+  boost::asio::awaitable<std::string> run_schedule(db::ScheduleRow schedule, core::TimePoint planned, std::chrono::seconds late);
+  boost::asio::awaitable<core::Result<Answer>> run_schedule_now(db::ScheduleRow schedule, Context context);
+  boost::asio::awaitable<core::Result<bool>> last_run_is_open(db::ScheduleRow schedule);
+  boost::asio::awaitable<core::Result<core::EventId>> announce(db::ScheduleRow schedule, std::string cause, std::chrono::seconds late);
+  boost::asio::awaitable<void> pause_schedule(db::ScheduleRow schedule, core::Error why);
+
   // events.cpp
   boost::asio::awaitable<void> handle(db::InboxEvent row);
   boost::asio::awaitable<std::string> handle_event(matrix::Event event);
@@ -56,7 +57,9 @@ struct Dispatcher::State {
   boost::asio::awaitable<void> report_forgery(matrix::Event event, core::Error why);
   boost::asio::awaitable<std::string> run_typed(Typed typed, matrix::Event event, Role role);
 
-  // An answer in the room, threaded and addressed as the command was.
+  // An answer in the room, as the envelope says; one that rings mentions `sender`.
+  Deliver delivery(std::string cause, matrix::Envelope envelope, core::UserId sender);
+  // The same, threaded and addressed as the command was.
   Deliver room_delivery(const matrix::Event& event);
   boost::asio::awaitable<void> audit(const Context& context, const Performed& performed);
 

@@ -83,10 +83,14 @@ Deliver State::room_delivery(const matrix::Event& event) {
   matrix::Envelope envelope;
   envelope.reply_to = event.event_id;
   if (event.relation_type == "m.thread") envelope.thread = event.relates_to;
-  return [this, envelope, sender = event.sender, cause = "answer:" + event.event_id.str()](Answer answer) -> awaitable<void> {
+  return delivery("answer:" + event.event_id.str(), std::move(envelope), event.sender);
+}
+
+Deliver State::delivery(std::string cause, matrix::Envelope envelope, core::UserId sender) {
+  return [this, envelope = std::move(envelope), sender = std::move(sender), cause = std::move(cause)](Answer answer) -> awaitable<void> {
     matrix::Envelope addressed = envelope;
     addressed.notice = !answer.rings;
-    if (answer.rings) addressed.mentions.push_back(sender);
+    if (answer.rings && sender.str().starts_with('@')) addressed.mentions.push_back(sender);
     std::vector<File> files = std::move(answer.files);
     if (!answer.message.empty()) {
       const std::string plain = answer.message.plain_body();

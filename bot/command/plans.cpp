@@ -79,13 +79,14 @@ awaitable<core::Result<void>> Plans::leave_out_busy(jobs::Plan& plan) {
 }
 
 awaitable<core::Result<std::int64_t>> Plans::propose(jobs::Plan plan, const Context& context) {
-  const bool at_once = plan.level <= static_cast<int>(Level::reversible);
+  const bool at_once = plan.level <= static_cast<int>(Level::reversible) || !plan.confirmed_by.empty();
   db::JobRow row;
   row.command_event = context.command_event;
   row.command = plan.command;
   row.line = context.line;
   row.asker = context.asker;
-  row.origin = context.terminal ? "terminal" : "room";
+  row.origin = context.schedule ? "schedule" : context.terminal ? "terminal" : "room";
+  row.confirmed_by = core::UserId(plan.confirmed_by);
   row.level = plan.level;
   row.state = at_once ? "queued" : "waiting";
   if (const auto continued = plan.parameters.find("continues"); continued != plan.parameters.end())

@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "core/units.hpp"
+#include "db/schedule_store.hpp"
 #include "db/session.hpp"
 
 namespace steward::db {
@@ -205,12 +206,13 @@ class SettingStore {
 };
 
 struct Stores {
-  explicit Stores(Session& session) : inbox(session), outbox(session), jobs(session), audit(session), settings(session) {}
+  explicit Stores(Session& session) : inbox(session), outbox(session), jobs(session), audit(session), settings(session), schedules(session) {}
   InboxStore inbox;
   OutboxStore outbox;
   JobStore jobs;
   AuditStore audit;
   SettingStore settings;
+  ScheduleStore schedules;
 };
 
 }  // namespace steward::db
