@@ -1,91 +1,97 @@
-// How well and how fast state groups are compressed. Reads the rooms of a file that STEWARD_BENCH_STATE names:
-//   COPY (SELECT g.room_id, g.id, e.prev_state_group, s.type, s.state_key, s.event_id FROM state_groups g
-//         LEFT JOIN state_group_edges e ON e.state_group = g.id LEFT JOIN state_groups_state s ON s.state_group = g.id
-//         ORDER BY g.room_id, g.id) TO STDOUT
-// Prints per room: rows before and after, the same as synapse_compress_state would leave (its algorithm), groups to rewrite,
-// depth, seconds for reading and for compressing with its proof; at the end the peak of memory.
+// compress-state's whole way on a real database: read, choose, prove, write with commits, pauses and all.
+//
+//   bench_compress_state CONNECTION ROOM…
+//
+// Prints a line of JSON per room: rows before and after, groups changed, depth after, the same as synapse_compress_state's
+// algorithm would leave at the same bounds, seconds (of the work, with the pauses, of the longest transaction), peak memory so far.
+// scripts/bench --compress runs it beside the known tool and compares every state before and after.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <chrono>
-#include <cstdlib>
-#include <fstream>
-#include <optional>
-#include <string>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <thread>
 
-#include "compression/compress.hpp"
+#include "commands/state_compression.hpp"
 #include "core/text.hpp"
 
 namespace {
 
 using namespace steward;
 using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::milliseconds;
 
-struct Room {
-  std::string id;
-  std::optional<std::int64_t> group;
-  compression::StateGroups groups;
-  Clock::time_point started = Clock::now();
-};
+double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-bool measure(Room& room, const char* title, const compression::Levels& levels) {
-  const auto start = Clock::now();
-  const auto result = compression::compress(room.groups, levels);
-  const double time = seconds_since(start);
-  const auto known = compression::compress_by_order(room.groups, levels);
-  if (!result || !known) {
-    fmt::print("{}: {}\n", room.id, core::describe(result ? known.error() : result.error()));
-    return false;
-  }
-  fmt::print("{} levels {}: {} → {} rows (known algorithm {}), {} of {} groups changed, depth {} → {}, {:.3f} s\n", room.id, title, result->rows_before,
-             result->rows_after, known->rows_after, result->changed.size(), room.groups.groups().size(), result->depth_before, result->depth_after, time);
-  return true;
+double megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-bool finish(Room& room) {
-  if (auto checked = room.groups.finish(); !checked) {
-    fmt::print("{}: {}\n", room.id, core::describe(checked.error()));
-    return false;
+// As the command does it, with the session's thread as the only other one.
+template <class Work>
+auto run(boost::asio::io_context& io, db::Session& session, Work work) {
+  std::optional<std::invoke_result_t<Work&, db::Transaction&>> result;
+  auto running = [&]() -> boost::asio::awaitable<void> { result = co_await session.transaction(work); };
+  boost::asio::co_spawn(io, running, boost::asio::detached);
+  io.run();
+  io.restart();
+  if (!*result) throw std::runtime_error(core::describe(result->error()));
+  return std::move(**result);
+}
+
+void compress(boost::asio::io_context& io, db::Session& session, const std::string& room) {
+  const auto start = Clock::now();
+  const auto state = run(io, session, [&](db::Transaction& transaction) { return commands::read_state(transaction, room); });
+  const auto read = Clock::now();
+  const auto compressed = compression::compress(state->groups);
+  if (!compressed) throw std::runtime_error(core::describe(compressed.error()));
+  const auto chosen = Clock::now();
+  Clock::duration paused{}, longest{};
+  std::int64_t fewer = 0;
+  int transactions = 0;
+  commands::Chunks chunks(*state, *compressed);
+  while (const auto chunk = chunks.next()) {
+    const auto began = Clock::now();
+    fewer += run(io, session, [&](db::Transaction& transaction) { return commands::rewrite(transaction, room, *chunk, state->groups); });
+    const auto taken = Clock::now() - began;
+    longest = std::max(longest, taken);
+    ++transactions;
+    const auto whole = std::chrono::duration_cast<Milliseconds>(taken);
+    chunks.took(whole);
+    const auto pause = commands::pause_after(whole);
+    std::this_thread::sleep_for(pause);
+    paused += pause;
   }
-  fmt::print("{} read in {:.3f} s\n", room.id, seconds_since(room.started));
-  const bool deep = measure(room, "100,50,25", compression::default_levels);
-  return measure(room, "50,50", {50, 50}) && deep;  // stays below the 100 steps after which Synapse writes a full state
+  const auto all = Clock::now() - start;
+  const double memory = megabytes();
+  const compression::Levels shallow{50, 50};  // Synapse's own bound of 100 for all groups
+  const auto known = compression::compress_by_order(state->groups), known_shallow = compression::compress_by_order(state->groups, shallow),
+             ours_shallow = compression::compress(state->groups, shallow);
+  if (!known || !known_shallow || !ours_shallow) throw std::runtime_error("the comparison failed");
+  fmt::print(
+      R"({{"room": "{}", "before": {}, "after": {}, "changed": {}, "depth": {}, "known": {}, "after_100": {}, "known_100": {}, "read": {:.3f}, "choose": {:.3f}, )"
+      R"("work": {:.3f}, "all": {:.3f}, "transactions": {}, "longest": {:.3f}, "memory": {:.1f}}})"
+      "\n",
+      room, compressed->rows_before, compressed->rows_before - fewer, compressed->changed.size(), compressed->depth_after, known->rows_after,
+      ours_shallow->rows_after, known_shallow->rows_after, seconds(read - start), seconds(chosen - read), seconds(all - paused), seconds(all), transactions,
+      seconds(longest), memory);
 }
 
 }  // namespace
 
-int main() {
-  const char* path = std::getenv("STEWARD_BENCH_STATE");
-  std::ifstream file(path ? path : "");
-  if (!file) {
-    fmt::print("STEWARD_BENCH_STATE must name a file of state groups, see the head of bench/compress_state.cpp\n");
-    return 2;
-  }
-  bool good = true;
-  std::optional<Room> room;
-  for (std::string line; std::getline(file, line);) {
-    const auto cells = core::split(line, '\t');
-    if (cells.size() != 6) {
-      fmt::print("a line with {} instead of 6 columns\n", cells.size());
-      return 2;
-    }
-    if (!room || room->id != cells[0]) {
-      if (room) good = finish(*room) && good;
-      room.emplace();
-      room->id = cells[0];
-    }
-    const std::int64_t group = std::stoll(cells[1]);
-    if (room->group != group) {
-      room->group = group;
-      room->groups.add_group(group, cells[2] == "\\N" ? std::nullopt : std::optional<std::int64_t>(std::stoll(cells[2])));
-    }
-    if (cells[3] != "\\N") room->groups.add_row(cells[3], cells[4], cells[5]);
-  }
-  if (room) good = finish(*room) && good;
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  fmt::print("peak memory {:.1f} MB\n", static_cast<double>(usage.ru_maxrss) / 1024);
-  return good ? 0 : 1;
+int main(int count, char** words) try {
+  if (count < 3) throw std::runtime_error("bench_compress_state CONNECTION ROOM…");
+  boost::asio::io_context io{1};
+  db::SessionOptions options;
+  options.name = "bench";
+  options.connection = core::Secret(words[1]);
+  db::Session session(io.get_executor(), options);
+  for (int index = 2; index < count; ++index) compress(io, session, words[index]);
+  return 0;
+} catch (const std::exception& problem) {
+  fmt::print(stderr, "{}\n", problem.what());
+  return 1;
 }

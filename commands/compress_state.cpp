@@ -7,6 +7,7 @@
 
 #include "command/context.hpp"
 #include "commands/all.hpp"
+#include "commands/space.hpp"
 #include "commands/state_compression.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
@@ -28,9 +29,9 @@ namespace {
 constexpr std::int64_t default_rooms = 10;
 constexpr int oldest_schema = 89;  // state_groups_pending_deletion: without it the act could not be safe
 constexpr auto read_limit = std::chrono::minutes(5);
-constexpr auto least_pause = std::chrono::milliseconds(20), longest_pause = std::chrono::milliseconds(2000);
 constexpr int lock_tries = 5;
 constexpr std::size_t shown_rooms = 8;
+constexpr const char* state_table = "state_groups_state";
 
 struct Found {
   std::shared_ptr<RoomState> state;
@@ -54,6 +55,23 @@ awaitable<core::Result<Found>> compress_room(std::string room_id, db::Session& s
 
 std::string gain_words(std::int64_t before, std::int64_t after) {
   return fmt::format("{} → {} rows", core::format_count(before), core::format_count(after));
+}
+
+// ≈ the bytes of so many rows of state_groups_state, with their part of its indexes.
+struct Space { core::Bytes rows, table; };
+
+awaitable<core::Result<Space>> space_of(std::int64_t rows, db::Session& session) {
+  auto look = [](db::Transaction& transaction) { return read_tables(transaction, state_table); };
+  auto looking = session.transaction(std::move(look));
+  auto tables = co_await std::move(looking);
+  if (!tables) co_return core::fail(tables.error());
+  Space space;
+  if (tables->empty()) co_return space;
+  const SpaceTable& table = tables->front();
+  const std::int64_t all = std::max({rows, table.rows, table.live + table.dead, std::int64_t{1}});
+  space.table.count = table.total;
+  space.rows.count = static_cast<std::int64_t>(static_cast<double>(table.total) * static_cast<double>(rows) / static_cast<double>(all));
+  co_return space;
 }
 
 struct Gain {
@@ -102,7 +120,6 @@ jobs::Plan plan_for(const std::vector<Gain>& gains, const std::vector<std::strin
     plan.title = fmt::format("The state of {} would take {}", core::plural(static_cast<long long>(plan.items.size()), "room", "rooms"), gain_words(before, after));
     if (plan.items.size() > shown_rooms) plan.lines.push_back(fmt::format("And {} more", plan.items.size() - shown_rooms));
     plan.lines.emplace_back("Every state stays the same: computed before and after in each transaction, which is taken back if they differ");
-    plan.lines.emplace_back("The space becomes free for new rows; the file shrinks only with !vacuum-full");
   }
   for (const std::string& each : refused) plan.lines.push_back("Left alone: " + each);
   return plan;
@@ -132,15 +149,22 @@ awaitable<core::Result<jobs::Plan>> plan(Arguments arguments, Context& context) 
     gains.push_back({room, found->compression.rows_before, found->compression.rows_after, found->compression.changed.size(), found->state->whole});
   }
   std::stable_sort(gains.begin(), gains.end(), [](const Gain& a, const Gain& b) { return a.before - a.after > b.before - b.after; });
-  co_return plan_for(gains, refused, arguments.flag("dry-run"));
+  jobs::Plan made = plan_for(gains, refused, arguments.flag("dry-run"));
+  if (made.rows > 0) {
+    auto space = co_await space_of(made.rows, **read);
+    if (!space) co_return core::fail(space.error());
+    made.lines.push_back(fmt::format("Space: ≈ {} of {}'s {} would become free for new rows; only !vacuum-full returns them to the disk", core::format_size(space->rows), state_table, core::format_size(space->table)));
+  }
+  co_return made;
 }
 
 class Compressing {
  public:
   Compressing(db::Session& work, jobs::Progress& progress, Context& context) : work_(work), progress_(progress), context_(context) {}
 
-  // Chooses anew, with what is there now: what another life of the job rewrote needs nothing any more.
-  awaitable<ItemOutcome> act(db::ItemRow item) {
+  // Chooses anew, with what is there now: what another life of the job rewrote needs nothing any more. `killed`: that life did
+  // not come to note its rows; they are what is missing from the plan's.
+  awaitable<ItemOutcome> act(db::ItemRow item, bool killed) {
     ItemOutcome outcome;
     auto found = co_await compress_room(item.target, work_, context_);
     if (!found) {
@@ -149,26 +173,30 @@ class Compressing {
       outcome.text = core::describe(found.error());
       co_return outcome;
     }
-    const std::vector<Chunk> chunks = chunks_of(*found->state, found->compression);
+    const std::size_t groups = found->compression.changed.size();
+    outcome.rows = killed ? std::max<std::int64_t>(0, item.rows - (found->compression.rows_before - found->compression.rows_after)) : item.done_rows;
     std::size_t skipped = 0;
-    for (std::size_t index = 0; index < chunks.size(); ++index) {
-      progress_.header(fmt::format("{} · chunk {}/{}", item.target, index + 1, chunks.size()));
+    Chunks chunks(*found->state, found->compression);
+    while (const auto chunk = chunks.next()) {
+      progress_.header(fmt::format("{} · {}/{} state groups", item.target, core::format_count(static_cast<long long>(chunks.done())), core::format_count(static_cast<long long>(groups))));
       const auto started = std::chrono::steady_clock::now();
-      auto rows = co_await rewrite_chunk(item.target, chunks[index]);
+      auto rows = co_await rewrite_chunk(item.target, *chunk, found->state->groups);
       if (rows) outcome.rows += *rows;
-      else if (rows.error().code == core::Code::conflict) ++skipped;
+      else if (rows.error().code == core::Code::conflict) skipped += chunks.again_by_one() ? 0U : 1U;
       else co_return ended_early(std::move(outcome), rows.error());
       const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
-      const bool on = co_await progress_.wait(std::clamp<std::chrono::milliseconds>(taken * 2, least_pause, longest_pause));
-      if (!on && index + 1 < chunks.size()) {
+      chunks.took(taken);
+      const bool on = co_await progress_.wait(pause_after(taken));
+      if (!on && chunks.done() < groups) {
         outcome.state = State::given_back;
         co_return outcome;
       }
     }
-    if (chunks.empty()) outcome.state = State::kept;
-    outcome.notice = chunks.empty() ? "nothing to gain any more" : core::plural(outcome.rows, "row", "rows") + " fewer";
-    if (chunks.empty()) outcome.text = outcome.notice;
-    if (skipped > 0) outcome.text = fmt::format("{} of {} parts left as they are: Synapse changed them meanwhile", skipped, chunks.size());
+    const bool nothing = groups == 0 && outcome.rows == 0;
+    if (nothing) outcome.state = State::kept;
+    outcome.notice = nothing ? "nothing to gain any more" : core::plural(outcome.rows, "row", "rows") + " fewer";
+    if (nothing) outcome.text = outcome.notice;
+    if (skipped > 0) outcome.text = fmt::format("{} of {} groups left as they are: Synapse changed them meanwhile", skipped, groups);
     if (skipped > 0) outcome.notice += "; " + outcome.text;
     co_return outcome;
   }
@@ -176,9 +204,9 @@ class Compressing {
 
  private:
   // A lock that is not given is tried again.
-  awaitable<core::Result<std::int64_t>> rewrite_chunk(std::string room, const Chunk& chunk) {
+  awaitable<core::Result<std::int64_t>> rewrite_chunk(std::string room, const Chunk& chunk, const compression::StateGroups& read) {
     for (int tried = 1;; ++tried) {
-      auto act = [room, &chunk](db::Transaction& transaction) { return rewrite(transaction, room, chunk); };
+      auto act = [room, &chunk, &read](db::Transaction& transaction) { return rewrite(transaction, room, chunk, read); };
       auto acting = work_.transaction(std::move(act));
       auto rows = co_await std::move(acting);
       if (rows || rows.error().code != core::Code::timeout || tried == lock_tries) co_return rows;
@@ -218,22 +246,29 @@ awaitable<core::Result<jobs::Receipt>> run(jobs::Plan, jobs::Progress& progress,
   auto work = context.work();
   if (!work) co_return core::fail(work.error());
   Compressing compressing(**work, progress, context);
-  jobs::Progress::Act act = [&compressing](db::ItemRow item) { return compressing.act(std::move(item)); };
-  jobs::Progress::Act settle = act;  // repeatable: what was rewritten is not chosen again
+  jobs::Progress::Act act = [&compressing](db::ItemRow item) { return compressing.act(std::move(item), /*killed=*/false); };
+  jobs::Progress::Act settle = [&compressing](db::ItemRow item) { return compressing.act(std::move(item), /*killed=*/true); };
   auto totals = co_await progress.for_each_item("rooms", 1, std::move(act), std::move(settle));
   if (!totals) co_return core::fail(totals.error());
   if (compressing.gave_up()) co_return core::fail(*compressing.gave_up());
   jobs::Receipt receipt;
-  receipt.title = fmt::format("{} fewer in {}", core::plural(totals->done_rows, "row", "rows"), core::plural(totals->done, "room", "rooms"));
+  const std::int64_t left = totals->planned + totals->acting;
+  receipt.title = core::plural(totals->done_rows, "row", "rows") + " fewer";
+  receipt.title += totals->done > 0 ? " in " + core::plural(totals->done, "room", "rooms") : "; no room is finished";
   auto partly = co_await tell_of("Partly", "done", progress.job(), context, receipt);
   if (!partly) co_return core::fail(partly.error());
   auto kept = co_await tell_of("Kept", "kept", progress.job(), context, receipt);
   if (!kept) co_return core::fail(kept.error());
   auto failed = co_await tell_of("Failed", "failed", progress.job(), context, receipt);
   if (!failed) co_return core::fail(failed.error());
+  if (totals->done_rows > 0) {
+    auto space = co_await space_of(totals->done_rows, **work);
+    if (space)
+      receipt.lines.push_back(fmt::format("Space: !vacuum {0} would make ≈ {1} of its {2} usable for new rows and return none; !vacuum-full {0} would return ≈ {1} to the disk",
+                                          state_table, core::format_size(space->rows), core::format_size(space->table)));
+  }
   receipt.lines.emplace_back("Verified: every rewritten state group was collapsed before and after in its transaction, and equal");
-  const std::int64_t left = totals->planned + totals->acting;
-  if (left > 0) receipt.lines.push_back(fmt::format("Left: {}, !resume takes them", core::plural(left, "room", "rooms")));
+  if (left > 0) receipt.lines.push_back(fmt::format("Left: {}, !resume goes on", core::plural(left, "room", "rooms")));
   receipt.complete = totals->failed + totals->unknown + left == 0;
   co_return receipt;
 }

@@ -8,36 +8,53 @@ namespace steward::commands {
 
 using compression::nowhere;
 using compression::Place;
+using compression::StateGroups;
 
 namespace {
 
 constexpr std::int64_t most_rows = 20'000'000;  // eight bytes each
-// What one transaction collapses, groups times keys: about 100 ms.
-constexpr std::size_t keys_at_a_time = 10'000, most_groups_at_a_time = 10;
+// Rows that one transaction reads, takes away and writes.
+constexpr std::size_t first_rows = 10'000, least_rows = 200, largest_rows = 20'000;
+constexpr std::chrono::milliseconds least_pause{20}, longest_pause{2000};
+constexpr auto aim = std::chrono::milliseconds(250);
+
+// The planner takes these short statements for expensive ones; compiling them costs 200 ms, running them 10.
+constexpr const char* without_compiling = "SET LOCAL jit = off";
 
 core::Result<std::int64_t> changed_meanwhile(const char* why) {
   return core::fail(core::Code::conflict, "State groups changed meanwhile", why, "they were left as they are; plan again to try again");
 }
 
-// Adds the page to `groups`; returns the last id, or `after` when the page was empty.
-std::int64_t take_page(const db::Rows& rows, std::int64_t newest, std::int64_t after, compression::StateGroups& groups) {
-  std::optional<std::int64_t> predecessor;
-  for (const db::Row& row : rows) {
-    const std::int64_t id = row.integer("id");
-    const auto named = row.optional_integer("prev_state_group");
-    if (id != after || named != predecessor) groups.add_group(id, named, id >= newest || row.boolean("in_use"));
-    after = id;
-    predecessor = named;
-    if (!row.is_null("type")) groups.add_row(row.text("type"), row.text("state_key"), row.text("event_id"));
+// Rows of state_groups_of or state_chains, page by page; a group may go on on the next page.
+class Reader {
+ public:
+  explicit Reader(StateGroups& groups) : groups_(groups) {}
+  // False: there are more than `most` rows already, and the next group was not begun.
+  bool take(const db::Rows& rows, std::int64_t most) {
+    for (const db::Row& row : rows) {
+      const std::int64_t id = row.integer("id");
+      const auto named = row.optional_integer("prev_state_group");
+      if (id != id_ || named != predecessor_) {
+        if (groups_.row_count() > most) return false;
+        groups_.add_group(id, named, row.boolean("in_use"));
+      }
+      id_ = id;
+      predecessor_ = named;
+      if (!row.is_null("type")) groups_.add_row(row.text("type"), row.text("state_key"), row.text("event_id"));
+    }
+    return true;
   }
-  return after;
-}
 
-void keep_needed(const compression::StateGroups& groups, Place place, Chunk& chunk) {
+ private:
+  StateGroups& groups_;
+  std::optional<std::int64_t> id_, predecessor_;
+};
+
+void keep_needed(const StateGroups& groups, Place place, Chunk& chunk) {
   if (place != nowhere) chunk.needed.push_back(std::to_string(groups.groups()[place].id));
 }
 
-void add_to(Chunk& chunk, const compression::StateGroups& groups, const compression::ChangedGroup& changed) {
+void add_to(Chunk& chunk, const StateGroups& groups, const compression::ChangedGroup& changed) {
   const compression::StateGroup& stored = groups.groups()[changed.group];
   const std::string id = std::to_string(stored.id);
   chunk.groups.push_back(id);
@@ -57,57 +74,81 @@ void add_to(Chunk& chunk, const compression::StateGroups& groups, const compress
   }
 }
 
-core::Result<std::string> digests(db::Transaction& transaction, const Chunk& chunk) {
-  auto rows = transaction.exec(db::sql::state_digests, {{"groups", db::bind_array(chunk.groups)}});
+core::Result<StateGroups> chains_now(db::Transaction& transaction, const Chunk& chunk, const StateGroups& read) {
+  auto rows = transaction.exec(db::sql::state_chains, {{"groups", db::bind_array(chunk.groups)}});
   if (!rows) return core::fail(rows.error());
-  std::string text;
-  for (const db::Row& row : *rows) text += row.text("id") + " " + row.text("keys") + " " + row.text("digest") + "\n";
-  return text;
+  StateGroups chains = StateGroups::numbered_like(read);
+  Reader(chains).take(*rows, INT64_MAX);
+  if (auto checked = chains.finish(); !checked) return core::fail(checked.error());
+  return chains;
+}
+
+bool same_states(const Chunk& chunk, const StateGroups& before, const StateGroups& after) {
+  return std::all_of(chunk.groups.begin(), chunk.groups.end(), [&](const std::string& id) {
+    const Place was = before.find(std::stoll(id)), is = after.find(std::stoll(id));
+    return was != nowhere && is != nowhere && before.collapse(was) == after.collapse(is);
+  });
 }
 
 }  // namespace
 
 core::Result<std::shared_ptr<RoomState>> read_state(db::Transaction& transaction, const std::string& room_id) {
+  auto set = transaction.exec(without_compiling);
+  if (!set) return core::fail(set.error());
+  auto opened = transaction.exec(db::sql::state_groups_of, {{"room", room_id}});
+  if (!opened) return core::fail(opened.error());
   auto state = std::make_shared<RoomState>();
-  auto newest = transaction.exec(db::sql::state_newest, {{"room", room_id}});
-  if (!newest) return core::fail(newest.error());
-  const std::int64_t first_fixed = newest->front().integer("id");
-  for (std::int64_t after = 0;;) {
-    if (state->groups.row_count() > most_rows) {
-      state->whole = false;
-      break;
-    }
-    auto rows = transaction.exec(db::sql::state_groups_of, {{"room", room_id}, {"after", db::bind(after)}});
+  Reader reader(state->groups);
+  while (state->whole) {
+    auto rows = transaction.exec(db::sql::state_fetch, {});
     if (!rows) return core::fail(rows.error());
     if (rows->empty()) break;
-    after = take_page(*rows, first_fixed, after, state->groups);
+    state->whole = reader.take(*rows, most_rows);
   }
   if (auto checked = state->groups.finish(); !checked) return core::fail(checked.error());
   return state;
 }
 
-std::vector<Chunk> chunks_of(const RoomState& state, const compression::Compression& compression) {
-  std::vector<Chunk> chunks;
-  const std::size_t keys = std::max<std::size_t>(1, state.groups.keys());
-  const std::size_t groups_at_a_time = std::clamp<std::size_t>(keys_at_a_time / keys, 1, most_groups_at_a_time);
-  for (const compression::ChangedGroup& changed : compression.changed) {
-    if (chunks.empty() || chunks.back().groups.size() >= groups_at_a_time) chunks.emplace_back();
-    add_to(chunks.back(), state.groups, changed);
+Chunks::Chunks(const RoomState& state, const compression::Compression& compression) : state_(state), compression_(compression), rows_(first_rows) {}
+
+std::optional<Chunk> Chunks::next() {
+  const auto& changed = compression_.changed;
+  if (at_ == changed.size()) return std::nullopt;
+  begun_ = at_;
+  Chunk chunk;
+  for (std::size_t rows = 0; at_ < changed.size() && rows < rows_; ++at_) {
+    add_to(chunk, state_.groups, changed[at_]);
+    rows = static_cast<std::size_t>(chunk.rows_before) + chunk.row_groups.size();
   }
-  for (Chunk& chunk : chunks) {
-    std::sort(chunk.needed.begin(), chunk.needed.end());
-    chunk.needed.erase(std::unique(chunk.needed.begin(), chunk.needed.end()), chunk.needed.end());
-  }
-  return chunks;
+  std::sort(chunk.needed.begin(), chunk.needed.end());
+  chunk.needed.erase(std::unique(chunk.needed.begin(), chunk.needed.end()), chunk.needed.end());
+  return chunk;
 }
 
-core::Result<std::int64_t> rewrite(db::Transaction& transaction, const std::string& room_id, const Chunk& chunk) {
+void Chunks::took(std::chrono::milliseconds time) {
+  if (time > aim) rows_ = std::max(least_rows, rows_ / 2);
+  else if (time < aim / 3) rows_ = std::min(largest_rows, rows_ * 2);
+}
+
+bool Chunks::again_by_one() {
+  if (at_ - begun_ <= 1) return false;
+  at_ = begun_;
+  rows_ = 1;
+  return true;
+}
+
+// A transaction that is quick for its size shows a server with time to spare.
+std::chrono::milliseconds pause_after(std::chrono::milliseconds taken) { return std::clamp(taken > aim / 2 ? taken * 2 : taken, least_pause, longest_pause); }
+
+core::Result<std::int64_t> rewrite(db::Transaction& transaction, const std::string& room_id, const Chunk& chunk, const StateGroups& read) {
+  auto set = transaction.exec(without_compiling);
+  if (!set) return core::fail(set.error());
   auto locked = transaction.exec(db::sql::state_lock, {{"groups", db::bind_array(chunk.needed)}, {"room", room_id}});
   if (!locked) return core::fail(locked.error());
   if (locked->size() != chunk.needed.size()) return changed_meanwhile("Synapse uses or deletes one of them");
   auto bumped = transaction.exec(db::sql::state_bump, {{"groups", db::bind_array(chunk.needed)}});
   if (!bumped) return core::fail(bumped.error());
-  const auto before = digests(transaction, chunk);
+  const auto before = chains_now(transaction, chunk, read);
   if (!before) return core::fail(before.error());
   auto counts = transaction.exec(db::sql::state_rewrite,
                                  {{"groups", db::bind_array(chunk.groups)}, {"edge_groups", db::bind_array(chunk.edge_groups)},
@@ -117,9 +158,9 @@ core::Result<std::int64_t> rewrite(db::Transaction& transaction, const std::stri
   if (!counts) return core::fail(counts.error());
   const std::int64_t gone = counts->front().integer("gone"), written = counts->front().integer("written");
   if (gone != chunk.rows_before || counts->front().integer("gone_edges") != chunk.edges_before) return changed_meanwhile("other rows than were read");
-  const auto after = digests(transaction, chunk);
+  const auto after = chains_now(transaction, chunk, read);
   if (!after) return core::fail(after.error());
-  if (*before != *after) return changed_meanwhile("a state would be another one");
+  if (!same_states(chunk, *before, *after)) return changed_meanwhile("a state would be another one");
   return gone - written;
 }
 

@@ -1,6 +1,6 @@
 -- purpose: gives state groups their new predecessors and deltas; counts of the rows before and after
 -- locks: ROW EXCLUSIVE on state_group_edges, state_groups_state
--- safe while Synapse runs: yes, after state_lock and state_bump in the same transaction, between two equal state_digests
+-- safe while Synapse runs: yes, after state_lock and state_bump in the same transaction, between two state_chains that collapse to the same states
 -- schema: 89-94
 WITH gone_edges AS (DELETE FROM state_group_edges WHERE state_group = ANY (:'groups'::bigint[]) RETURNING 1),
 gone AS (DELETE FROM state_groups_state WHERE state_group = ANY (:'groups'::bigint[]) RETURNING 1),

@@ -13,16 +13,12 @@ core::Result<void> check(const Levels& levels) {
   return core::fail(core::Code::bad_input, "Each level needs a length of at least 1", {}, "for example 100,50,25");
 }
 
-template <class PredecessorOf>
-std::uint32_t greatest_depth(std::size_t count, PredecessorOf predecessor_of) {
-  std::vector<std::uint32_t> depth(count, 0);
-  for (Place place = 0; place < count; ++place)
-    if (const Place predecessor = predecessor_of(place); predecessor != nowhere) depth[place] = depth[predecessor] + 1;
-  return count == 0 ? 0 : *std::max_element(depth.begin(), depth.end());
-}
+std::uint32_t greatest(const std::vector<std::uint32_t>& depth) { return depth.empty() ? 0 : *std::max_element(depth.begin(), depth.end()); }
 
 std::uint32_t stored_depth(const StateGroups& groups) {
-  return greatest_depth(groups.groups().size(), [&groups](Place place) { return groups.groups()[place].predecessor; });
+  std::vector<std::uint32_t> depth;
+  for (const StateGroup& group : groups.groups()) depth.push_back(group.predecessor == nowhere ? 0 : depth[group.predecessor] + 1);
+  return greatest(depth);
 }
 
 core::Result<Compression> result_of(const StateGroups& groups, const Predecessors& predecessors, const Choice& choice) {
@@ -35,7 +31,7 @@ core::Result<Compression> result_of(const StateGroups& groups, const Predecessor
       result.changed.push_back({place, choice.predecessor[place], predecessors.delta(place, choice.predecessor[place])});
   if (auto proven = prove(groups, result.changed); !proven) return core::fail(proven.error());
   result.rows_after = choice.total;
-  result.depth_after = greatest_depth(choice.predecessor.size(), [&choice](Place place) { return choice.predecessor[place]; });
+  result.depth_after = greatest(choice.depth);
   return result;
 }
 
@@ -93,7 +89,7 @@ core::Result<Compression> compress(const StateGroups& groups, const Levels& leve
 
 core::Result<Compression> compress_by_order(const StateGroups& groups, const Levels& levels) {
   if (auto right = check(levels); !right) return core::fail(right.error());
-  const Predecessors predecessors(groups, levels);
+  const Predecessors predecessors(groups, levels, /*spare_newest=*/false);
   return result_of(groups, predecessors, predecessors.by_order());
 }
 

@@ -28,7 +28,7 @@ struct Compression {
 // The better of the two ways of Predecessors. Leaves the room alone when nothing is gained. bad_input: no levels, or an
 // empty one. internal: the proof failed (a bug of ours), naming the group.
 core::Result<Compression> compress(const StateGroups& groups, const Levels& levels = default_levels);
-// One way only, for comparison.
+// As synapse_compress_state does it, which does not spare the newest groups; for comparison.
 core::Result<Compression> compress_by_order(const StateGroups& groups, const Levels& levels = default_levels);
 
 // Collapses each changed group by the stored and by the new predecessors and deltas and compares. It shares no code with

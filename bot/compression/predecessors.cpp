@@ -11,7 +11,10 @@ constexpr Place looked_at = 64;
 
 }  // namespace
 
-Predecessors::Predecessors(const StateGroups& groups, Levels levels) : groups_(groups), levels_(std::move(levels)), tree_(groups.keys()) { grow_states(); }
+Predecessors::Predecessors(const StateGroups& groups, Levels levels, bool spare_newest)
+    : groups_(groups), levels_(std::move(levels)), spare_newest_(spare_newest), tree_(groups.keys()) {
+  grow_states();
+}
 
 void Predecessors::grow_states() {
   const auto& all = groups_.groups();
@@ -60,15 +63,18 @@ void Predecessors::put(Choice& choice, Place group, Place predecessor) const {
   const std::uint32_t rows = kept ? stored.row_count : *cost(group, predecessor);
   choice.predecessor.push_back(predecessor);
   choice.rows.push_back(rows);
+  choice.depth.push_back(predecessor == nowhere ? 0 : choice.depth[predecessor] + 1);
   choice.total += rows;
 }
 
 // Puts the group on the lowest level that has room; returns that level's head before, nowhere if all were full.
-Place Predecessors::extend(Heads& heads, Place group) const {
+Place Predecessors::extend(Heads& heads, Place group, const Choice& choice) const {
+  const bool newest = spare_newest_ && group + newest_groups >= roots_.size();
   for (std::size_t level = 0; level < heads.size(); ++level) {
     const Level before = heads[level];
     heads[level].head = group;
-    if (before.length < levels_[level]) {
+    const bool too_deep = newest && before.head != nowhere && choice.depth[before.head] >= newest_depth;
+    if (before.length < levels_[level] && !too_deep) {
       ++heads[level].length;
       return before.head;
     }
@@ -84,7 +90,7 @@ Choice Predecessors::by_order() const {
     const StateGroup& group = groups_.groups()[place];
     Place predecessor = group.predecessor;
     if (!group.fixed) {
-      predecessor = extend(heads, place);
+      predecessor = extend(heads, place, choice);
       while (predecessor != group.predecessor && predecessor != nowhere && !cost(place, predecessor)) predecessor = choice.predecessor[predecessor];
     }
     put(choice, place, predecessor);
@@ -118,7 +124,7 @@ Choice Predecessors::by_descent() const {
     if (!group.fixed) {
       const Place ancestor = nearest(place);
       if (ancestor != nowhere) heads[place] = heads[ancestor];
-      predecessor = ancestor == nowhere ? nowhere : extend(heads[place], place);
+      predecessor = ancestor == nowhere ? nowhere : extend(heads[place], place, choice);
       // A group that stands alone is the first of every level, so that the next chain can begin on it.
       if (predecessor == nowhere) heads[place].assign(levels_.size(), {place, 1});
     }

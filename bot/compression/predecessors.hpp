@@ -16,16 +16,22 @@ namespace steward::compression {
 // full it begins anew, and the group goes on the next. So no group is deeper than their sum.
 using Levels = std::vector<std::uint32_t>;
 
+// Synapse builds its next groups on the newest ones, and stores one in full once it would be more than 100 steps deep. So the
+// newest hundred of a room get no deeper than that.
+inline constexpr std::uint32_t newest_groups = 100, newest_depth = 100;
+
 // Per group, by place.
 struct Choice {
   std::vector<Place> predecessor;
-  std::vector<std::uint32_t> rows;  // of its delta
+  std::vector<std::uint32_t> rows;   // of its delta
+  std::vector<std::uint32_t> depth;  // steps to a full state
   std::int64_t total = 0;
 };
 
 class Predecessors {
  public:
-  Predecessors(const StateGroups& groups, Levels levels);
+  // `spare_newest`: see newest_groups.
+  Predecessors(const StateGroups& groups, Levels levels, bool spare_newest = true);
 
   // The algorithm of synapse_compress_state.
   Choice by_order() const;
@@ -45,7 +51,7 @@ class Predecessors {
   StateTree::Root root(Place group) const { return group == nowhere ? 0 : roots_[group]; }
   void grow_states();
   StateTree::Root snapshot(Place group, std::vector<Place>& seen);
-  Place extend(Heads& heads, Place group) const;
+  Place extend(Heads& heads, Place group, const Choice& choice) const;
   Place nearest(Place group) const;
   void put(Choice& choice, Place group, Place predecessor) const;
   // The rows of the delta; nullopt when there are `limit` or more, or when the predecessor has a key that the group lacks
@@ -54,6 +60,7 @@ class Predecessors {
 
   const StateGroups& groups_;
   Levels levels_;
+  bool spare_newest_;
   StateTree tree_;
   std::vector<StateTree::Root> roots_;
 };

@@ -17,6 +17,11 @@ core::Result<void> refuse(std::string what, std::string why = {}) {
   return core::fail(core::Code::conflict, std::move(what), std::move(why), next_step);
 }
 
+Place place_of(const std::vector<StateGroup>& sorted, std::int64_t id) {
+  const auto found = std::lower_bound(sorted.begin(), sorted.end(), id, [](const StateGroup& group, std::int64_t wanted) { return group.id < wanted; });
+  return found == sorted.end() || found->id != id ? nowhere : static_cast<Place>(found - sorted.begin());
+}
+
 }  // namespace
 
 std::uint32_t Texts::number(std::string_view text) {
@@ -36,15 +41,17 @@ void StateGroups::add_row(std::string_view type, std::string_view state_key, std
   key_text_.assign(type);
   key_text_ += separator;
   key_text_ += state_key;
-  rows_.push_back({keys_.number(key_text_), events_.number(event_id) + 1});
+  rows_.push_back({numbers_->keys.number(key_text_), numbers_->events.number(event_id) + 1});
   ++groups_.back().row_count;
 }
 
 std::pair<std::string_view, std::string_view> StateGroups::type_and_state_key(std::uint32_t key) const {
-  const std::string_view text = keys_.text(key);
+  const std::string_view text = numbers_->keys.text(key);
   const auto at = text.find(separator);
   return {text.substr(0, at), text.substr(at + 1)};
 }
+
+Place StateGroups::find(std::int64_t id) const { return place_of(groups_, id); }
 
 core::Result<void> StateGroups::finish() {
   if (auto found = find_predecessors(); !found) return found;
@@ -69,10 +76,9 @@ core::Result<void> StateGroups::find_predecessors() {
   for (std::size_t place = 0; place < sorted.size(); ++place) {
     const auto wanted = named_[order[place]];
     if (!wanted) continue;
-    const auto found = std::lower_bound(sorted.begin(), sorted.end(), *wanted, [](const StateGroup& group, std::int64_t id) { return group.id < id; });
-    if (found == sorted.end() || found->id != *wanted)
+    sorted[place].predecessor = place_of(sorted, *wanted);
+    if (sorted[place].predecessor == nowhere)
       return refuse(fmt::format("State group {} is built on {}, which is missing", sorted[place].id, *wanted), "deleted, or of another room");
-    sorted[place].predecessor = static_cast<Place>(found - sorted.begin());
   }
   groups_ = std::move(sorted);
   named_ = {};

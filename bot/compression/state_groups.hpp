@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,8 +53,12 @@ using FullState = std::vector<std::uint32_t>;
 
 class StateGroups {
  public:
+  StateGroups() : numbers_(std::make_shared<Numbers>()) {}
+  // Numbers keys and events as `other` does, so that full states of the two can be compared. Both belong to one thread.
+  static StateGroups numbered_like(const StateGroups& other) { return StateGroups(other.numbers_); }
+
   // Reading, in any order of ids; the rows of a group follow its add_group.
-  // `fixed`: must not be rewritten (too new, or about to be deleted); what is built on it is fixed with it.
+  // `fixed`: must not be rewritten (in use, or about to be deleted); what is built on it is fixed with it.
   void add_group(std::int64_t id, std::optional<std::int64_t> predecessor, bool fixed = false);
   void add_row(std::string_view type, std::string_view state_key, std::string_view event_id);
   // Puts the groups in order and checks them. conflict, naming the groups: a circle, a predecessor that is missing or has
@@ -63,10 +68,11 @@ class StateGroups {
   const std::vector<StateGroup>& groups() const { return groups_; }
   const StateRow* begin(const StateGroup& group) const { return rows_.data() + group.first_row; }
   const StateRow* end(const StateGroup& group) const { return begin(group) + group.row_count; }
-  std::uint32_t keys() const { return keys_.size(); }
+  Place find(std::int64_t id) const;  // nowhere when there is no such group
+  std::uint32_t keys() const { return numbers_->keys.size(); }
   std::int64_t row_count() const { return static_cast<std::int64_t>(rows_.size()); }
   std::pair<std::string_view, std::string_view> type_and_state_key(std::uint32_t key) const;
-  const std::string& event_id(std::uint32_t event) const { return events_.text(event - 1); }
+  const std::string& event_id(std::uint32_t event) const { return numbers_->events.text(event - 1); }
 
   // The full state of a group by the stored predecessors and deltas.
   FullState collapse(Place group) const;
@@ -76,7 +82,10 @@ class StateGroups {
   core::Result<void> check_order() const;
   core::Result<void> check_keys() const;
 
-  Texts keys_, events_;
+  struct Numbers { Texts keys, events; };
+  explicit StateGroups(std::shared_ptr<Numbers> numbers) : numbers_(std::move(numbers)) {}
+
+  std::shared_ptr<Numbers> numbers_;
   std::string key_text_;
   std::vector<StateGroup> groups_;
   std::vector<std::optional<std::int64_t>> named_;  // predecessors by id, until finish()

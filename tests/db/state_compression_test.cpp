@@ -84,16 +84,22 @@ class StateCompressionTest : public testing::Test {
     auto running = session->transaction(work);
     return test::run(io, std::move(running));
   }
+  // Small ones, as on a slow server.
   std::vector<Chunk> chunks() {
-    const auto state = read();
-    if (!state) throw std::runtime_error(core::describe(state.error()));
-    const auto compressed = compression::compress((**state).groups);
+    const auto read_now = read();
+    if (!read_now) throw std::runtime_error(core::describe(read_now.error()));
+    state = *read_now;
+    const auto compressed = compression::compress(state->groups);
     if (!compressed) throw std::runtime_error(core::describe(compressed.error()));
     gain = compressed->rows_before - compressed->rows_after;
-    return chunks_of(**state, *compressed);
+    std::vector<Chunk> all;
+    Chunks cut(*state, *compressed);
+    for (int time = 0; time < 10; ++time) cut.took(std::chrono::seconds(1));
+    while (auto chunk = cut.next()) all.push_back(std::move(*chunk));
+    return all;
   }
   core::Result<std::int64_t> write(const Chunk& chunk) {
-    auto work = [this, &chunk](db::Transaction& transaction) { return rewrite(transaction, room, chunk); };
+    auto work = [this, &chunk](db::Transaction& transaction) { return rewrite(transaction, room, chunk, state->groups); };
     auto running = session->transaction(work);
     return test::run(io, std::move(running));
   }
@@ -112,17 +118,16 @@ class StateCompressionTest : public testing::Test {
   std::optional<test::TestDatabase> database;
   std::optional<db::Session> session;
   test::Cells states;
+  std::shared_ptr<RoomState> state;
   std::int64_t gain = 0;
 };
 
 TEST_F(StateCompressionTest, EveryStateIsEqualAndOnlyThisRoomIsTouched) {
   const std::int64_t rows = count("state_groups_state"), others = count("state_groups_state", "room_id = '!room2:hs.test'");
-  const auto newest = sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 375) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4");
   std::int64_t fewer = 0;
   const auto all = chunks();
   EXPECT_GE(all.size(), 2U);
   for (const Chunk& chunk : all) {
-    EXPECT_LE(chunk.groups.size(), 10U);
     const auto written = write(chunk);
     ASSERT_TRUE(written) << core::describe(written.error());
     fewer += *written;
@@ -132,7 +137,10 @@ TEST_F(StateCompressionTest, EveryStateIsEqualAndOnlyThisRoomIsTouched) {
   EXPECT_EQ(fewer, gain);
   EXPECT_EQ(count("state_groups_state"), rows - fewer);
   EXPECT_EQ(count("state_groups_state", "room_id = '!room2:hs.test'"), others);
-  EXPECT_EQ(sql("SELECT * FROM state_groups_state WHERE state_group > " + std::to_string(first + 375) + " AND room_id = '!room1:hs.test' ORDER BY 1, 3, 4"), newest);
+  EXPECT_LE(count("state_groups_state", "room_id = '!room1:hs.test'"), 60 + 400 * 2) << "one full state, and each change about twice";
+  // Synapse counts from the newest group: past 100 steps it would store the next in full.
+  EXPECT_LE(std::stoll(sql("WITH RECURSIVE chain(at, steps) AS (SELECT max(id), 0 FROM state_groups WHERE room_id = '!room1:hs.test' UNION ALL "
+                           "SELECT e.prev_state_group, c.steps + 1 FROM chain c JOIN state_group_edges e ON e.state_group = c.at) SELECT max(steps) FROM chain")[0][0]), 100);
   EXPECT_EQ(count("state_group_edges e", "NOT EXISTS (SELECT 1 FROM state_groups g WHERE g.id = e.prev_state_group) OR e.prev_state_group >= e.state_group"), 0);
   EXPECT_EQ(count("(SELECT state_group FROM state_group_edges GROUP BY 1 HAVING count(*) > 1) d"), 0);
   EXPECT_TRUE(chunks().empty());
@@ -182,9 +190,9 @@ TEST_F(StateCompressionTest, GroupsThatSynapseUsesOrDeletesAreLeftAlone) {
   const Chunk chunk = chunks().front();
   sql("INSERT INTO state_groups_pending_deletion (state_group, insertion_ts) VALUES (" + chunk.predecessors.front() + ", 1)");
   expect_refused(chunk, "Synapse uses or deletes");
-  const auto state = read();
-  ASSERT_TRUE(state);
-  for (const auto& group : (**state).groups.groups())
+  const auto again = read();
+  ASSERT_TRUE(again);
+  for (const auto& group : (**again).groups.groups())
     if (std::to_string(group.id) == chunk.predecessors.front()) {
       EXPECT_TRUE(group.fixed);
     }
@@ -229,6 +237,88 @@ TEST_F(StateCompressionTest, ADeletionMarkedMeanwhileFailsToSerialize) {
   } catch (const std::runtime_error& error) {
     EXPECT_THAT(error.what(), HasSubstr("could not serialize access"));
   }
+}
+
+TEST_F(StateCompressionTest, OnlyWhatIsInTheWayIsLeftOut) {
+  const auto read_now = read();
+  ASSERT_TRUE(read_now);
+  state = *read_now;
+  const auto compressed = compression::compress(state->groups);
+  ASSERT_TRUE(compressed);
+  Chunks cut(*state, *compressed);
+  auto chunk = cut.next();
+  ASSERT_TRUE(chunk);
+  const std::size_t all = chunk->groups.size();
+  ASSERT_GT(all, 3U);
+  const std::string busy = chunk->groups[1];
+  sql("INSERT INTO state_groups_persisting VALUES (" + busy + ", 'master')");
+  std::size_t refused = 0, written = 0;
+  ASSERT_FALSE(write(*chunk));
+  ASSERT_TRUE(cut.again_by_one());
+  while ((chunk = cut.next())) {
+    if (write(*chunk)) {
+      written += chunk->groups.size();
+      EXPECT_THAT(chunk->needed, testing::Not(testing::Contains(busy)));
+    } else {
+      EXPECT_THAT(chunk->needed, testing::Contains(busy));
+      EXPECT_FALSE(cut.again_by_one());
+      ++refused;
+    }
+  }
+  EXPECT_GE(refused, 1U);
+  EXPECT_EQ(written + refused, compressed->changed.size());
+  EXPECT_EQ(sql(all_states), states);
+}
+
+// A page of the reading ends in the middle of a group's rows.
+TEST_F(StateCompressionTest, GroupsLargerThanAPageAreReadWhole) {
+  const std::string id = std::to_string(first + 900);
+  sql("INSERT INTO state_groups VALUES (" + id + ", '!room1:hs.test', '$large')");
+  sql("INSERT INTO state_groups_state SELECT " + id + ", '!room1:hs.test', 'm.room.member', '@large' || n, '$l' || n FROM generate_series(1, 12000) n");
+  const auto read_now = read();
+  ASSERT_TRUE(read_now) << core::describe(read_now.error());
+  const auto& found = (**read_now).groups;
+  EXPECT_EQ(found.groups().size(), 401U);
+  EXPECT_EQ(found.groups().back().row_count, 12000U);
+  EXPECT_EQ(found.row_count(), count("state_groups_state", "room_id = '!room1:hs.test'"));
+}
+
+// The known tool keeps the heads of its levels in tables of its own and stumbles over deleted ones (its open issues); here
+// everything is read anew, so that a group which is gone is simply not there.
+TEST_F(StateCompressionTest, ADeletedGroupBetweenTwoRunsIsNotMissed) {
+  for (const Chunk& chunk : chunks()) ASSERT_TRUE(write(chunk));
+  // As Synapse deletes: what is built on it becomes a full state, then it goes.
+  const std::string gone = sql("SELECT e.prev_state_group FROM state_group_edges e GROUP BY 1 HAVING count(*) > 1 AND min(state_group) < " + std::to_string(first + 1000) + " ORDER BY 1 DESC LIMIT 1")[0][0];
+  for (const auto& dependent : sql("SELECT state_group FROM state_group_edges WHERE prev_state_group = " + gone)) {
+    const std::string& id = dependent[0];
+    sql("WITH RECURSIVE chain(at) AS (SELECT " + id + "::bigint UNION ALL SELECT e.prev_state_group FROM chain c JOIN state_group_edges e ON e.state_group = c.at), "
+        "held AS (SELECT DISTINCT ON (type, state_key) type, state_key, event_id FROM chain JOIN state_groups_state ON state_group = at ORDER BY type, state_key, at DESC) "
+        "INSERT INTO state_groups_state SELECT " + id + ", '!room1:hs.test', type, state_key, event_id FROM held h "
+        "WHERE NOT EXISTS (SELECT 1 FROM state_groups_state s WHERE s.state_group = " + id + " AND s.type = h.type AND s.state_key = h.state_key)");
+    sql("DELETE FROM state_group_edges WHERE state_group = " + id);
+  }
+  for (const char* table : {"state_groups_state WHERE state_group", "state_group_edges WHERE state_group", "state_groups WHERE id"}) sql(std::string("DELETE FROM ") + table + " = " + gone);
+  const auto left = sql(all_states);
+  EXPECT_EQ(left.size(), states.size() - 1);
+  const auto again = chunks();
+  EXPECT_FALSE(again.empty());
+  for (const Chunk& chunk : again) {
+    const auto written = write(chunk);
+    ASSERT_TRUE(written) << core::describe(written.error());
+  }
+  EXPECT_EQ(sql(all_states), left);
+}
+
+TEST_F(StateCompressionTest, ACircleOrAMissingGroupIsRefusedByName) {
+  sql("INSERT INTO state_group_edges VALUES (" + std::to_string(first + 1) + ", " + std::to_string(first + 3) + ")");
+  const auto circle = read();
+  ASSERT_FALSE(circle);
+  EXPECT_EQ(circle.error().code, core::Code::conflict);
+  EXPECT_THAT(core::describe(circle.error()), HasSubstr("in a circle: " + std::to_string(first + 1)));
+  sql("UPDATE state_group_edges SET prev_state_group = 77 WHERE state_group = " + std::to_string(first + 1));
+  const auto missing = read();
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(core::describe(missing.error()), HasSubstr("is built on 77, which is missing"));
 }
 
 TEST_F(StateCompressionTest, GroupsThatMakeNoSenseAreRefusedByName) {

@@ -1,6 +1,11 @@
 """!compress-state on a real Synapse that goes on storing events: fewer rows, every state equal, the room still works."""
 
 import threading
+import time
+
+import pytest
+
+from support.process import patience, wait_until
 
 CHANGES = 320
 
@@ -119,7 +124,130 @@ def test_nothing_to_gain_is_said(world):
     assert "no fewer rows" in answer and answer.plan_number is None
 
 
-def test_without_a_room_the_largest_are_looked_at(world):
-    room = busy_room(world)
+# Stopped in the middle. Rooms written by SQL, because of their size.
+
+LARGE = """
+DO $$
+DECLARE g int; id bigint; before bigint;
+BEGIN
+  INSERT INTO rooms (room_id, is_public, creator, room_version) VALUES ('{room}', false, '@bob:hs.test', '10');
+  FOR g IN 1..1000 LOOP
+    id := nextval('state_group_id_seq');
+    INSERT INTO state_groups VALUES (id, '{room}', '$e' || id);
+    IF g % 10 = 1 THEN
+      INSERT INTO state_groups_state SELECT id, '{room}', 'm.room.member', '@u' || m, '$m' || m || '_' || (g - m + 500) / 500 FROM generate_series(0, 499) m;
+    ELSE
+      INSERT INTO state_group_edges VALUES (id, before);
+      INSERT INTO state_groups_state VALUES (id, '{room}', 'm.room.member', '@u' || g % 500, '$m' || g % 500 || '_' || (g - g % 500 + 500) / 500);
+    END IF;
+    before := id;
+  END LOOP;
+END $$"""
+
+
+def large_room(world, name):
+    room = f"!{name}:hs.test"
+    world.synapse.sql(LARGE.format(room=room))
+    world.synapse.sql("ANALYZE state_groups, state_group_edges, state_groups_state")
+    return room
+
+
+class HeldUp:
+    """A job of which a part is committed and the next waits for a row that somebody else holds."""
+
+    def __init__(self, world, room):
+        self.world, self.room = world, room
+        self.before, self.held = rows(world, room), states(world, room)
+        card = world.alice.plan(f"!compress-state {room}")
+        self.card, self.number = card, card.plan_number
+        self.wanted = world.synapse.sql_value("SELECT sum(rows) FROM steward.job_item WHERE job = %s", (self.number,))
+        self._opened = world.synapse.postgres.connect(world.synapse.database)
+        self.holder = self._opened.__enter__()
+        self.holder.autocommit = False
+        # As Synapse does when it is about to delete them.
+        self.holder.cursor().execute(
+            "SELECT id FROM state_groups WHERE room_id = %s AND id > (SELECT min(id) + 600 FROM state_groups WHERE room_id = %s) FOR UPDATE", (room, room)
+        )
+        world.alice.confirm(card)
+        world.wait_job(self.number, "running")
+        wait_until(lambda: rows(world, room) < self.before, 60, "the first transaction", 0.02)
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'synapse-steward work' AND wait_event_type = 'Lock'"
+        wait_until(lambda: world.synapse.sql_value(waits), 30, "the bot to wait for the row", 0.02)
+
+    def let_go(self):
+        self.holder.rollback()
+        self._opened.__exit__(None, None, None)
+
+    def check_part(self):
+        left = rows(self.world, self.room)
+        assert self.before - self.wanted < left < self.before, "a part is done"
+        assert states(self.world, self.room) == self.held
+
+    def check_all(self):
+        assert self.before - rows(self.world, self.room) == self.wanted
+        assert states(self.world, self.room) == self.held
+
+
+def test_cancelled_in_the_middle(world):
+    work = HeldUp(world, large_room(world, "cancelled"))
+    started = time.monotonic()
+    world.alice.send(f"!cancel {work.number}")
+    world.wait_job(work.number, "stopped", timeout=15)
+    assert time.monotonic() - started < 2 * patience()
+    work.let_go()
+    work.check_part()
+    receipt = world.alice.wait_receipt(work.number)
+    assert "Left: 1 room" in receipt
+    # A new plan takes just the rest.
+    rest = work.wanted - (work.before - rows(world, work.room))
+    card, _ = world.carry_out(f"!compress-state {work.room}")
+    assert world.synapse.sql("SELECT state, rows FROM steward.job_item WHERE job = %s", (card.plan_number,)) == [("done", rest)]
+    work.check_all()
+
+
+def test_paused_and_resumed(world):
+    work = HeldUp(world, large_room(world, "paused"))
+    world.alice.send(f"!pause {work.number}")
+    world.wait_job(work.number, "stopped", timeout=15)
+    work.let_go()
+    left = rows(world, work.room)
+    time.sleep(1)
+    assert rows(world, work.room) == left
+    work.check_part()
+    world.alice.send(f"!resume {work.number}")
+    resumed = wait_until(lambda: max((job["number"] for job in world.jobs() if job["number"] > work.number), default=None), 30, "the job that goes on")
+    world.wait_job(resumed, "done", timeout=60)
+    work.check_all()
+    told = world.alice.wait_receipt(resumed).body.replace("\u202f", "")
+    assert f"{left - rows(world, work.room)} rows fewer in 1 room" in told
+    assert "!vacuum state_groups_state" in told and "!vacuum-full state_groups_state would return" in told
+
+
+def test_killed_in_the_middle(world):
+    work = HeldUp(world, large_room(world, "killed"))
+    world.steward.kill()
+    work.let_go()
+    work.check_part()
+    world.steward.start()
+    world.wait_job(work.number, "done", timeout=120)
+    work.check_all()
+    assert world.synapse.sql("SELECT state, done_rows FROM steward.job_item WHERE job = %s", (work.number,)) == [("done", work.wanted)]
+
+
+@pytest.mark.parametrize(
+    "broken, why",
+    [
+        ("INSERT INTO state_group_edges SELECT min(id), min(id) + 2 FROM state_groups WHERE room_id = %s", "circle"),
+        ("UPDATE state_group_edges SET prev_state_group = 7 WHERE state_group = (SELECT min(id) + 1 FROM state_groups WHERE room_id = %s)", "missing"),
+    ],
+)
+def test_a_room_that_makes_no_sense_is_refused_by_name(world, broken, why):
+    """It alone: without a room the largest are looked at, and the others come as they are."""
+    room, fine = large_room(world, f"broken-{why}"), large_room(world, f"fine-{why}")
+    world.synapse.sql(broken, (room,))
     answer = world.alice.ask("!compress-state --dry-run", room, timeout=60)
-    assert "→" in answer and answer.plan_number is None
+    assert f"Left alone: {room}" in answer and why in answer
+    assert f"{fine}: " in answer and answer.plan_number is None
+    before = rows(world, room)
+    assert f"Left alone: {room}" in world.alice.ask(f"!compress-state {room}", "Left alone", timeout=60)
+    assert rows(world, room) == before

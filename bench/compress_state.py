@@ -1,0 +1,125 @@
+"""scripts/bench --compress: compress-state beside synapse_compress_state on the same generated state groups.
+
+STEWARD_STATE_GROUPS names the SQL file that makes the rooms (they begin with !big); without it nothing is measured. The known
+tool is run in the same run where STEWARD_KNOWN_COMPRESSOR names its program; else its figures are those recorded once on a
+machine of two cores without other load. PostgreSQL runs with fsync. Every state is compared before and after by SQL of its own.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.postgres import Postgres  # noqa: E402
+from support.synapse import Synapse  # noqa: E402
+
+FOLDER = ROOT / "build/bench"
+OURS = Path(os.environ.get("STEWARD_BUILD", ROOT / "build/release")) / "bench/bench_compress_state"
+LEVELS = "100,50,25"
+# synapse_compress_state 0.1.4, levels 100,50,25, with commits: rows before, rows after, seconds, MB.
+RECORDED = {
+    "!big1:hs.test": (202792, 10774, 2.6, 36), "!big2:hs.test": (168154, 10774, 2.6, 33),
+    "!big3:hs.test": (163636, 10774, 2.7, 33), "!big4:hs.test": (208816, 14134, 2.1, 37),
+}  # fmt: skip
+
+STATES = """
+WITH RECURSIVE chain AS (
+  SELECT id AS start, id AS at FROM state_groups WHERE room_id = %(room)s AND id %% 10 = %(part)s
+  UNION ALL SELECT c.start, e.prev_state_group FROM chain c, state_group_edges e WHERE e.state_group = c.at),
+held AS (SELECT DISTINCT ON (c.start, s.type, s.state_key) c.start, s.type, s.state_key, s.event_id
+  FROM chain c JOIN state_groups_state s ON s.state_group = c.at ORDER BY c.start, s.type, s.state_key, c.at DESC)
+SELECT start, md5(string_agg(type || '|' || state_key || '|' || event_id, ',' ORDER BY type, state_key)) FROM held GROUP BY start"""
+
+
+def states(postgres, database, room):
+    """{group: checksum of its full state}, in parts because of their size."""
+    found = {}
+    for part in range(10):
+        found.update(postgres.query(database, STATES, {"room": room, "part": part}))
+    return found
+
+
+def rows(postgres, database, room):
+    return postgres.value(database, "SELECT count(*) FROM state_groups_state WHERE room_id = %s", (room,))
+
+
+def prepare(postgres, file):
+    """A Synapse's database with the rooms of the file, and two copies of it."""
+    synapse = Synapse(FOLDER / "compress-synapse", postgres, "base")
+    synapse.start()
+    synapse.stop()
+    postgres.restore("base", file)
+    for database in ("ours", "known"):
+        postgres.create(database, template="base")
+
+
+def measure_ours(postgres):
+    done = subprocess.run([OURS, postgres.dsn("ours"), *RECORDED], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return {line["room"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+
+def measure_known(postgres, program, room):
+    """(rows after, seconds, MB)"""
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        [program, "-p", postgres.url("known"), "-r", room, "-l", LEVELS, "-c"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    took = time.monotonic() - begin
+    if status:
+        raise RuntimeError(f"the known tool ended with {os.waitstatus_to_exitcode(status)}")
+    return rows(postgres, "known", room), took, usage.ru_maxrss / 1024
+
+
+def verdict(ok):
+    return "met" if ok else "MISSED"
+
+
+def report(room, ours, known, source, equal):
+    after, took, memory = known
+    print(f"{room}: {ours['before']} rows in {ours['changed']} groups rewritten; states equal before and after: {equal}")
+    print(f"  rows left     ours {ours['after']} (depth {ours['depth']}), known {after}{source}: {verdict(ours['after'] <= after)}")
+    print(f"  depth ≤ 100   ours {ours['after_100']}, its algorithm {ours['known_100']}: {verdict(ours['after_100'] <= ours['known_100'])}")
+    print(f"  time          ours {ours['work']:.2f} s, with pauses {ours['all']:.2f} s, known {took:.2f} s{source}: "
+          f"{ours['all'] / took:.2f} of it, ≤ 0.5 {verdict(ours['all'] <= took / 2)}")
+    print(f"  transactions  {ours['transactions']}, the longest {ours['longest']:.3f} s: ≤ 0.5 {verdict(ours['longest'] <= 0.5)}")
+    print(f"  peak memory   ours {ours['memory']:.1f} MB, known {memory:.1f} MB{source}: {verdict(ours['memory'] <= memory)}")
+
+
+def main():
+    print(f"load {os.getloadavg()[0]:.1f} at start, {os.cpu_count()} cores")
+    file, program = os.environ.get("STEWARD_STATE_GROUPS"), os.environ.get("STEWARD_KNOWN_COMPRESSOR")
+    if not file:
+        print("ours is not measured: STEWARD_STATE_GROUPS names no file; the known tool as recorded:")
+        for room, (before, after, took, memory) in RECORDED.items():
+            print(f"  {room}: {before} → {after} rows, {took} s, {memory} MB (recorded)")
+        return 1
+    shutil.rmtree(FOLDER / "compress-postgres", ignore_errors=True)
+    shutil.rmtree(FOLDER / "compress-synapse", ignore_errors=True)
+    postgres = Postgres(FOLDER / "compress-postgres", durable=True)
+    try:
+        postgres.start()
+        prepare(postgres, file)
+        before = {room: states(postgres, "base", room) for room in RECORDED}
+        known, source = {room: figures[1:] for room, figures in RECORDED.items()}, " (recorded)"
+        if program:
+            known, source = {room: measure_known(postgres, program, room) for room in RECORDED}, ""
+        ours = measure_ours(postgres)
+        equal = {room: states(postgres, "ours", room) == before[room] for room in RECORDED}
+        for room in RECORDED:
+            report(room, ours[room], known[room], source, equal[room])
+        return 0 if all(equal.values()) else 1
+    finally:
+        postgres.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

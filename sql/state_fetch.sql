@@ -1,0 +1,5 @@
+-- purpose: the next rows of what state_groups_of opened
+-- locks: none beyond those it holds
+-- safe while Synapse runs: yes
+-- schema: 89-94
+FETCH FORWARD 5000 FROM steward_state;
