@@ -6,7 +6,8 @@
     embed.py text   OUT.cpp OUT.hpp NAMESPACE INCLUDE FILE…   text("file name without ending")
 
 Parameters of a statement are written :'name', so that `psql -v name=… -f file` runs it by hand; here they become $1, $2 …
-in the order of their first use. The outputs are touched only when their content changes: no needless rebuild.
+in the order of their first use. A name that differs (a table, a column) is written :"name", also for psql; it stays as it
+is, and with_names() of bot/db/statement.hpp puts it in. The outputs are touched only when their content changes: no needless rebuild.
 """
 
 import re
@@ -32,6 +33,7 @@ TOKEN = re.compile(
       | (?P<dollar>\$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$)
       | (?P<cast>::)
       | (?P<parameter>:'(?P<name>[a-z][a-z0-9_]*)')
+      | (?P<name_parameter>:"[a-z_]+")
       | (?P<bad_parameter>:["'])
       | (?P<semicolon>;)""",
     re.VERBOSE | re.DOTALL,
@@ -99,7 +101,7 @@ def number_parameters(text):
                 names.append(name)
             out.append(f"${names.index(name) + 1}")
         elif match.group("bad_parameter"):
-            raise Refused(f"only :'lower_case_name' is a parameter, not {text[match.start():match.start() + 12]!r}")
+            raise Refused(f"only :'lower_case_name' and :\"lower_case_name\" are parameters, not {text[match.start():match.start() + 12]!r}")
         elif match.group("semicolon"):
             ended = True
         else:

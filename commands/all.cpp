@@ -45,6 +45,8 @@ std::vector<command::Command> all_commands() {
       reindex(),
       vacuum_full(),
       compress_state(),
+      check_orphans(),
+      clean_orphans(),
       // Jobs
       jobs(),
       job(),

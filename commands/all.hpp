@@ -52,6 +52,8 @@ command::Command vacuum();
 command::Command reindex();
 command::Command vacuum_full();
 command::Command compress_state();
+command::Command check_orphans();
+command::Command clean_orphans();
 
 // Jobs
 command::Command jobs();

@@ -70,6 +70,7 @@ awaitable<BatchTotals> Batches::run(std::string doing, Work work, std::vector<st
     totals.longest = std::max(totals.longest, taken);
     totals.scanned += batch->scanned;
     totals.changed += batch->changed;
+    for (const auto& [table, rows] : batch->by_table) totals.by_table[table] += rows;
     if (batch->scanned == 0) {
       totals.ended = true;
       break;

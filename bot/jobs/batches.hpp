@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,12 +40,14 @@ class BatchSize {
 struct Batch {
   std::int64_t scanned = 0;        // 0 ends the run; a batch that looked at rows and changed none of them does not
   std::int64_t changed = 0;
-  std::vector<std::string> after;  // the caller's own key, with which the next batch begins
+  std::vector<std::string> after = {};  // the caller's own key, with which the next batch begins
+  std::map<std::string, std::int64_t> by_table = {};  // changed rows for the receipt, where it is more than one table
 };
 
 struct BatchTotals {
   std::int64_t scanned = 0, changed = 0, batches = 0;
   std::chrono::milliseconds longest{};
+  std::map<std::string, std::int64_t> by_table;
   std::vector<std::string> after;      // where it stands
   bool ended = false;                  // nothing is left; false: stopped, or `error`
   std::optional<core::Error> error;    // what was changed before it stays changed and counted

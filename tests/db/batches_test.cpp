@@ -58,7 +58,8 @@ class BatchesTest : public db::StoreTest {
                                    "SELECT (SELECT count(*) FROM page) AS scanned, (SELECT count(*) FROM gone) AS gone, (SELECT max(id) FROM page) AS last, "
                                    "pg_sleep((SELECT count(*) FROM page) * " + cost + ")", values);
       if (!rows) return core::fail(rows.error());
-      return Batch{rows->front().integer("scanned"), rows->front().integer("gone"), {rows->front().text("last")}};
+      const std::int64_t gone = rows->front().integer("gone");
+      return Batch{rows->front().integer("scanned"), gone, {rows->front().text("last")}, {{"rows_to_go", gone}}};
     };
   }
   BatchTotals run(Batches::Options options, Batches::Work step) {
@@ -89,6 +90,7 @@ TEST_F(BatchesTest, GoesToTheEndThoughBatchesChangeNothing) {
   EXPECT_FALSE(totals.error);
   EXPECT_EQ(totals.scanned, 1000);
   EXPECT_EQ(totals.changed, 250);
+  EXPECT_EQ(totals.by_table.at("rows_to_go"), 250);
   EXPECT_EQ(totals.batches, 21);  // the last one finds nothing
   EXPECT_EQ(value("SELECT count(*) FROM public.rows_to_go"), "750");
 }

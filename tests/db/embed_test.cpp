@@ -28,6 +28,15 @@ TEST(Embedding, MigrationsAreNumberedFromOne) {
   EXPECT_GT(number, 0);
 }
 
+TEST(Embedding, NamesArePutInQuotedAndOnlyPlainOnes) {
+  const Statement statement{"odd", "SELECT :\"key\" FROM :\"table\" WHERE :\"key\" > $1", {"after"}};
+  EXPECT_EQ(with_names(statement, {{"table", "events"}, {"key", "event_id"}}), "SELECT \"event_id\" FROM \"events\" WHERE \"event_id\" > $1");
+  EXPECT_THROW(with_names(statement, {{"table", "events"}}), std::logic_error);
+  EXPECT_THROW(with_names(statement, {{"table", "events"}, {"key", "id\" FROM users; --"}}), std::logic_error);
+  EXPECT_THROW(with_names(statement, {{"table", "events"}, {"key", "Id"}}), std::logic_error);
+  EXPECT_THROW(with_names(statement, {{"table", "events"}, {"key", "id"}, {"column", "id"}}), std::logic_error);
+}
+
 TEST(Embedding, TheServerReadsItAsWritten) {
   STEWARD_NEED_POSTGRES();
   test::TestDatabase database;

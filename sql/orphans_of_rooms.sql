@@ -1,0 +1,19 @@
+-- purpose: a page of a table whose rows belong to a room: how far it reaches, how many rows of it are orphans
+-- locks: ACCESS SHARE on the table, rooms, events, scheduled_tasks
+-- safe while Synapse runs: yes
+-- schema: 84-94
+-- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
+-- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
+-- A room is gone when it has neither a row in rooms nor an event, and Synapse is not working on it.
+WITH page AS MATERIALIZED (
+  SELECT max(p.at) AS last, count(*) AS scanned FROM (
+    SELECT x.:"key" AS at FROM :"table" x WHERE x.:"key" > CAST(:'after'::text AS :"type")
+      AND (:'until'::text IS NULL OR x.:"key" <= CAST(:'until'::text AS :"type"))
+    ORDER BY x.:"key" LIMIT :'limit'::bigint) p)
+SELECT p.scanned, p.last, (
+  SELECT count(*) FROM :"table" x
+  WHERE x.:"key" > CAST(:'after'::text AS :"type") AND x.:"key" <= p.last
+    AND NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = x.room_id AND t.status IN ('scheduled', 'active') OFFSET 0)) AS found
+FROM page p;

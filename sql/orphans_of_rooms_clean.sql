@@ -1,0 +1,25 @@
+-- purpose: deletes the orphans of a page of a table whose rows belong to a room, at most :'limit' of them
+-- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on the table, rooms, events, scheduled_tasks
+-- safe while Synapse runs: yes; a room that is being made or joined has its row in rooms before anything else
+-- schema: 84-94
+-- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
+-- A room is gone when it has neither a row in rooms nor an event, and Synapse is not working on it.
+WITH page AS MATERIALIZED (
+  SELECT max(p.at) AS last, count(*) AS scanned FROM (
+    SELECT x.:"key" AS at FROM :"table" x WHERE x.:"key" > CAST(:'after'::text AS :"type")
+      AND (:'until'::text IS NULL OR x.:"key" <= CAST(:'until'::text AS :"type"))
+    ORDER BY x.:"key" LIMIT :'limit'::bigint) p),
+orphans AS MATERIALIZED (
+  SELECT x.ctid FROM :"table" x CROSS JOIN page p
+  WHERE x.:"key" > CAST(:'after'::text AS :"type") AND x.:"key" <= p.last
+    AND NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = x.room_id AND t.status IN ('scheduled', 'active') OFFSET 0)
+  LIMIT :'limit'::bigint),
+gone AS (
+  DELETE FROM :"table" x WHERE x.ctid = ANY (ARRAY(SELECT o.ctid FROM orphans o))
+    AND NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = x.room_id AND t.status IN ('scheduled', 'active') OFFSET 0)
+  RETURNING 1)
+SELECT p.scanned, p.last, (SELECT count(*) FROM gone) AS gone FROM page p;

@@ -1,0 +1,23 @@
+-- purpose: a page of the state groups of rooms that are gone: how far it reaches, how many rows of it are orphans
+-- locks: ACCESS SHARE on state_groups, state_group_edges, event_to_state_groups, rooms, events, scheduled_tasks
+-- safe while Synapse runs: yes
+-- schema: 84-94
+-- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
+-- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
+-- A group that an event uses, or that the state of another room builds on, is kept.
+WITH page AS MATERIALIZED (
+  SELECT max(p.at) AS last, count(*) AS scanned FROM (
+    SELECT x.:"key" AS at FROM :"table" x WHERE x.:"key" > CAST(:'after'::text AS :"type")
+      AND (:'until'::text IS NULL OR x.:"key" <= CAST(:'until'::text AS :"type"))
+    ORDER BY x.:"key" LIMIT :'limit'::bigint) p)
+SELECT p.scanned, p.last, (
+  SELECT count(*) FROM :"table" x
+  WHERE x.:"key" > CAST(:'after'::text AS :"type") AND x.:"key" <= p.last
+    AND NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = x.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = x.room_id AND t.status IN ('scheduled', 'active') OFFSET 0)
+    AND x.id <= :'settled'::bigint
+    AND NOT EXISTS (SELECT FROM event_to_state_groups m JOIN events e ON e.event_id = m.event_id WHERE m.state_group = x.id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM state_group_edges n JOIN state_groups g ON g.id = n.state_group
+                    WHERE n.prev_state_group = x.id AND g.room_id <> x.room_id OFFSET 0)) AS found
+FROM page p;
