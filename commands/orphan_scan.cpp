@@ -199,6 +199,11 @@ core::Result<jobs::Batch> clean_orphans_batch(db::Transaction& transaction, cons
   if (after.empty() && !ranges.empty()) key = ranges.front().after;
   while (number < ranges.size()) {
     const OrphanRange& range = ranges[number];
+    if (key == range.after && gone == 0) {
+      auto found = count_orphans(transaction, kind, moment, range);
+      if (!found) return core::fail(found.error());
+      if (*found > range.rows) return core::fail(core::Code::rejected, std::string(more_than_planned));
+    }
     if (gone < range.rows) {
       auto batch = clean_page(transaction, kind, moment, range, key, size);
       if (!batch) return batch;

@@ -58,8 +58,8 @@ std::optional<std::pair<OrphanMoment, std::vector<OrphanRange>>> decode_search(c
 core::Result<std::int64_t> count_orphans(db::Transaction& transaction, const OrphanKind& kind, const OrphanMoment& moment, const OrphanRange& range);
 
 // One batch over the ranges, for jobs::Batches: deletes at most `size` orphans. `after` is the range's number, the key within it and
-// how many of its rows are gone already; empty to begin. rejected (more_than_planned) when a range would lose more rows than were
-// found in it: then nothing of the batch goes.
+// how many of its rows are gone already; empty to begin. rejected (more_than_planned) when a range holds more orphans than were
+// found in it: then some are not the plan's, and nothing of it goes.
 core::Result<jobs::Batch> clean_orphans_batch(db::Transaction& transaction, const OrphanKind& kind, const OrphanMoment& moment,
                                               const std::vector<OrphanRange>& ranges, const std::vector<std::string>& after, std::int64_t size);
 inline constexpr std::string_view more_than_planned = "more rows qualify there than were planned";

@@ -228,8 +228,9 @@ TEST_F(OrphansTest, WhatATimeMakesUseless) {
   expect_cleaned("open_id_tokens", 2, "token, user_id", "token IN ('t3', 't4')");
   sql("INSERT INTO user_daily_visits VALUES ('@a', " + now("-121 days") + "), ('@a', " + now("-119 days") + ")");
   expect_cleaned("user_daily_visits", 1, "user_id, \"timestamp\"", "\"timestamp\" > " + now("-120 days"));
-  sql("INSERT INTO local_media_repository VALUES ('old', NULL, NULL, " + now("-49 hours") + "), ('new', NULL, NULL, " + now("-47 hours") + "), ('used', 'image/png', 5, 1), "
-      "('preview', NULL, NULL, 1, 'http://x'), ('judged', NULL, NULL, 1, NULL, '@mod'), ('timeless', NULL, NULL, NULL), (NULL, NULL, NULL, 1), ('typed', 'image/png', NULL, 1)");
+  sql("INSERT INTO local_media_repository (media_id, created_ts) VALUES ('old', " + now("-49 hours") + "), ('new', " + now("-47 hours") + "), ('timeless', NULL), (NULL, 1)");
+  sql("INSERT INTO local_media_repository VALUES ('used', 'image/png', 5, 1, NULL, NULL), ('preview', NULL, NULL, 1, 'http://x', NULL), "
+      "('judged', NULL, NULL, 1, NULL, '@mod'), ('typed', 'image/png', NULL, 1, NULL, NULL)");
   expect_cleaned("reserved_media", 1, "media_id, created_ts", "media_id IS DISTINCT FROM 'old'");
   sql("INSERT INTO access_tokens VALUES (1, 'a', 5), (2, 'b', NULL), (3, 'c', " + now("1 day") + ")");
   EXPECT_EQ(search("access_tokens").found, 1);

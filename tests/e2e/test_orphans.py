@@ -1,0 +1,226 @@
+"""!check-orphans and !clean-orphans on real servers: a database that an old clean-up script went over is repaired, so that its lost
+room can be joined again; a healthy one has no orphans and is not changed."""
+
+import hashlib
+
+import pytest
+
+from support.client import Admin
+from support.fill import DAY, Filler, now_ms
+from support.process import wait_until
+from support.steward import Steward
+from support.synapse import ApiError, Synapse
+
+# The script's statements in an order that today's foreign keys allow: what it deletes by room, and what it must to get through.
+SCRIPT_TABLES = (
+    "event_forward_extremities", "event_backward_extremities", "room_depth", "current_state_events", "room_memberships",
+    "local_current_membership", "sliding_sync_membership_snapshots", "sliding_sync_joined_rooms", "destination_rooms",
+    "event_failed_pull_attempts", "events", "event_json", "state_events", "rooms", "room_aliases", "state_groups", "state_groups_state",
+    "receipts_graph", "receipts_linearized", "room_tags", "room_tags_revisions", "room_account_data", "event_push_actions",
+    "pusher_throttle", "event_reports", "stream_ordering_to_exterm", "event_auth", "appservice_room_list",
+)  # fmt: skip
+
+
+def run_script(synapse, room):
+    """What the wiki's script leaves of a room once it is patched until it runs."""
+    with synapse.postgres.connect(synapse.database) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM event_edges WHERE event_id IN (SELECT event_id FROM events WHERE room_id = %s)", (room,))
+        for table in SCRIPT_TABLES:
+            cursor.execute(f"DELETE FROM {table} WHERE room_id = %s", (room,))
+
+
+def contents(synapse):
+    """{table: digest of its rows} of all of Synapse's tables."""
+    tables = [name for (name,) in synapse.sql("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
+    digests = {}
+    for table in tables:
+        rows = synapse.sql(f'SELECT x::text FROM "{table}" x ORDER BY 1')
+        digests[table] = (len(rows), hashlib.sha256("\n".join(row for (row,) in rows).encode()).hexdigest())
+    return digests
+
+
+@pytest.fixture(scope="module")
+def servers(postgres, built, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("orphans")
+    here = Synapse.federating(folder / "here", postgres, "orphans_here")
+    there = Synapse.federating(folder / "there", postgres, "orphans_there")
+    steward = Steward(folder / "steward", here, [f"@alice:{here.server_name}"])
+    here.start()
+    there.start()
+    for name in ("alice", "bob", "carol"):
+        here.register(name)
+    there.register("remote")
+    here.wait_background_updates()
+    filler = Filler(here)
+    filler.copy_rooms(filler.room(here.users["carol"], here.users["bob"], name="Living", messages=3), 10)
+    steward.install()
+    steward.start()
+    admin = Admin(here, here.users["alice"], steward.user_id).connect()
+    admin.join_admin_room(60)
+    here.sql("ANALYZE")
+    yield here, there, steward, admin
+    admin.close()
+    steward.stop()
+    here.stop()
+    there.stop()
+    for database in ("orphans_here", "orphans_there"):
+        postgres.drop(database)
+
+
+def carry_out(here, admin, line):
+    card = admin.plan(line, timeout=60)
+    admin.confirm(card)
+    states = lambda: here.sql("SELECT state FROM steward.job WHERE number = %s", (card.plan_number,))[0][0]  # noqa: E731
+    wait_until(lambda: states() in ("done", "failed", "stopped"), 120, "the job")
+    assert states() == "done", here.sql("SELECT target, state, error FROM steward.job_item WHERE job = %s", (card.plan_number,))
+    return card, admin.wait_receipt(card.plan_number)
+
+
+def orphans_of(here, room):
+    return here.sql_value("SELECT count(*) FROM event_search x WHERE room_id = %s AND NOT EXISTS (SELECT FROM events e WHERE e.event_id = x.event_id)", (room,))
+
+
+def test_a_room_lost_to_the_script_can_be_joined_again(servers):
+    """The room is lost, joining it fails with 500, the check says so, the repair lets it be joined, a second run finds nothing."""
+    here, there, _, admin = servers
+    remote, bob, carol = there.users["remote"], here.users["bob"], here.users["carol"]
+    room = there.create_room(remote, preset="public_chat", name="Far room", room_alias_name="lost")
+    for number in range(12):
+        there.send(remote, room, f"words {number}")
+
+    def join():
+        here.join(bob, f"#lost:{there.server_name}", via=there.server_name)
+        return here.client("GET", f"/rooms/{room}/messages", token=bob, dir="b", limit=50)["chunk"]
+
+    wait_until(lambda: len(join()) >= 12, 60, "the history over federation", 1)
+    for number in range(3):
+        here.send(bob, room, f"answer {number}")
+    wait_until(lambda: here.sql_value("SELECT count(*) FROM room_stats_current WHERE room_id = %s", (room,)), 30, "the statistics", 0.5)
+    here.leave(bob, room)
+    # The state groups are older than the hour that the bot asks for.
+    Filler(here).age_room(room, 90)
+    living = here.sql("SELECT room_id, count(*) FROM events WHERE room_id <> %s GROUP BY 1 ORDER BY 1", (room,))
+    old = here.sql_value("SELECT max(stream_ordering) FROM events WHERE room_id <> %s", (room,))
+    here.sql("UPDATE events SET received_ts = %s WHERE room_id <> %s AND stream_ordering <= %s", (now_ms() - DAY, room, old))
+
+    here.stop()
+    run_script(here, room)
+    here.start()
+    assert orphans_of(here, room) > 10
+    with pytest.raises(ApiError) as refused:
+        join()
+    assert refused.value.status == 500
+
+    answer = admin.ask("!check-orphans", "Orphans", timeout=90)
+    for word in ("event_search", "cannot be joined again", "state_group_edges", "event_to_state_groups", "event_auth_chains", "only with Synapse stopped"):
+        assert word in answer, f"{word} is missing in:\n{answer.body}"
+    assert "≥" not in answer.body
+
+    before = contents(here)
+    dry = admin.ask("!clean-orphans --dry-run", "belong to nothing", timeout=90)
+    assert dry.plan_number is None and "event_search" in dry
+    card, receipt = carry_out(here, admin, "!clean-orphans")
+    planned = dict(here.sql("SELECT target, rows FROM steward.job_item WHERE job = %s", (card.plan_number,)))
+    done = dict(here.sql("SELECT target, done_rows FROM steward.job_item WHERE job = %s", (card.plan_number,)))
+    assert planned == done and {"event_search", "event_to_state_groups", "state_group_edges", "event_relations"} - set(planned) <= {"event_relations"}
+    assert "none of the planned rows is left" in receipt and "nothing grew" in receipt
+    # Only the planned rows went, and nothing else changed but what the conversation itself wrote.
+    after = contents(here)
+    for table, rows in planned.items():
+        if table in after:
+            assert after[table][0] <= before[table][0], table
+    assert here.sql("SELECT room_id, count(*) FROM events WHERE room_id = ANY(%s) GROUP BY 1 ORDER BY 1",
+                    ([r for r, _ in living if r != admin.room],)) == [(r, n) for r, n in living if r != admin.room]  # fmt: skip
+
+    again = admin.ask("!clean-orphans --dry-run", "No orphans", timeout=90)
+    assert again.plan_number is None
+    chunk = wait_until(lambda: len(join()) >= 12 and join(), 60, "the room to be joined again", 1)
+    bodies = {event["content"].get("body") for event in chunk}
+    assert {f"words {number}" for number in range(12)} <= bodies
+    here.join(carol, f"#lost:{there.server_name}", via=there.server_name)
+    assert here.send(carol, room, "back")
+    found = admin.ask("!clean-orphans --dry-run", "No orphans", timeout=90)
+    assert found.plan_number is None
+
+
+def test_what_synapses_own_purge_leaves_is_found(servers):
+    """A room with a retention rule and labelled messages, deleted by the API: joining fails until the orphans are gone."""
+    here, there, _, admin = servers
+    remote, bob = there.users["remote"], here.users["bob"]
+    room = there.create_room(remote, preset="public_chat", name="Kept a year", room_alias_name="year")
+    there.set_state(remote, room, "m.room.retention", {"max_lifetime": 365 * DAY})
+    there.send(remote, room, {"msgtype": "m.text", "body": "labelled", "org.matrix.labels": ["#work"]})
+    here.join(bob, f"#year:{there.server_name}", via=there.server_name)
+    wait_until(lambda: here.sql_value("SELECT count(*) FROM room_retention WHERE room_id = %s", (room,)), 30, "the rule", 0.5)
+    here.leave(bob, room)
+    here.delete_room(room)
+    with pytest.raises(ApiError):
+        here.join(bob, f"#year:{there.server_name}", via=there.server_name)
+    answer = admin.ask("!check-orphans", "Orphans", timeout=90)
+    assert "room_retention" in answer
+    carry_out(here, admin, "!clean-orphans")
+    here.join(bob, f"#year:{there.server_name}", via=there.server_name)
+
+
+def test_a_healthy_database_has_none_and_is_not_changed(new_world):
+    """Rooms of all kinds, media, devices, receipts; then the same look at every table before and after."""
+    world = new_world().start()
+    synapse, fill = world.synapse, world.fill
+    bob, carol, dave = (world.user(name) for name in ("bob", "carol", "dave"))
+    room = fill.room(bob, carol, name="Talk", messages=4)
+    first = synapse.send(bob, room, "a thread")
+    synapse.send(carol, room, {"msgtype": "m.text", "body": "in it", "m.relates_to": {"rel_type": "m.thread", "event_id": first}})
+    synapse.client("PUT", f"/rooms/{room}/redact/{first}/t1", {}, bob)
+    synapse.client("POST", f"/rooms/{room}/receipt/m.read/{first}", {}, carol)
+    synapse.client("PUT", f"/user/{carol.user_id}/rooms/{room}/tags/m.favourite", {"order": 0.5}, carol)
+    fill.copy_rooms(room, 5)
+    fill.dead_room(bob, carol, name="Left", room_alias_name="left-alias")
+    invited = fill.room(bob, name="Invitation")
+    synapse.invite(bob, invited, dave)
+    fill.media(bob, 3)
+    fill.remote_media(count=2)
+    synapse.client("POST", f"/user/{bob.user_id}/openid/request_token", {}, bob)
+    synapse.request("POST", "/_matrix/media/v1/create", {}, carol.token)
+    phone = synapse.login("dave")
+    synapse.client("PUT", "/sendToDevice/m.test/t1", {"messages": {dave.user_id: {"*": {"hello": 1}}}}, bob)
+    synapse.client("POST", "/logout", {}, phone)
+    synapse.sql("ANALYZE")
+    answer = world.alice.ask("!check-orphans", "No orphans", timeout=90)
+    assert "≥" not in answer.body
+    answer = world.alice.ask("!clean-orphans", "No orphans", timeout=90)
+    assert answer.plan_number is None
+
+    # With Synapse and the bot stopped nobody else writes: then the whole database is the same afterwards.
+    world.steward.stop()
+    synapse.stop()
+    before = contents(synapse)
+    for line in ("check-orphans", "clean-orphans"):
+        told = world.steward.exec(line)
+        assert "No orphans" in told.stdout, told.stdout + told.stderr
+    assert contents(synapse) == before
+
+
+@pytest.mark.parametrize(
+    "break_it, mend_it, words",
+    [
+        ("INSERT INTO background_updates (update_name, progress_json) VALUES ('a_pending_update', '{}')",
+         "DELETE FROM background_updates WHERE update_name = 'a_pending_update'", ("a_pending_update",)),
+        ("ALTER TABLE state_groups RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO state_groups", ("state tables", "another database")),
+        ("UPDATE schema_version SET version = 999; UPDATE schema_compat_version SET compat_version = 999",
+         "UPDATE schema_version SET version = (SELECT max(version) FROM applied_schema_deltas); UPDATE schema_compat_version SET compat_version = 84",
+         ("999", "newer than the bot")),
+        ("CREATE TABLE unknown_to_the_bot (event_id text REFERENCES events (event_id))", "DROP TABLE unknown_to_the_bot", ("unknown_to_the_bot",)),
+        ("UPDATE pg_class SET reltuples = -1 WHERE relname = 'event_json'", "ANALYZE event_json", ("never analysed", "!analyze")),
+    ],
+    ids=["background update", "split state database", "future schema", "unknown table", "never analysed"],
+)  # fmt: skip
+def test_refused_by_name(servers, break_it, mend_it, words):
+    here, _, _, admin = servers
+    here.sql(break_it)
+    try:
+        answer = admin.ask("!clean-orphans", words[0], timeout=60)
+        assert answer.plan_number is None
+        for word in words:
+            assert word in answer
+    finally:
+        here.sql(mend_it)
