@@ -5,15 +5,20 @@
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 -- A room is gone when it has neither a row in rooms nor an event, and Synapse is not working on it.
+-- Rooms are looked up once for a page, not once for a row: many rows have the same.
 WITH page AS MATERIALIZED (
   SELECT max(p.at) AS last, count(*) AS scanned FROM (
     SELECT x.:"key" AS at FROM :"table" x WHERE x.:"key" > CAST(:'after'::text AS :"type")
       AND (:'until'::text IS NULL OR x.:"key" <= CAST(:'until'::text AS :"type"))
-    ORDER BY x.:"key" LIMIT :'limit'::bigint) p)
+    ORDER BY x.:"key" LIMIT :'limit'::bigint) p),
+gone_rooms AS MATERIALIZED (
+  SELECT d.room_id FROM (SELECT DISTINCT x.room_id FROM :"table" x CROSS JOIN page p
+    WHERE x.:"key" > CAST(:'after'::text AS :"type") AND x.:"key" <= p.last) d
+  WHERE NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = d.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = d.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = d.room_id AND t.status IN ('scheduled', 'active') OFFSET 0))
 SELECT p.scanned, p.last, (
   SELECT count(*) FROM :"table" x
   WHERE x.:"key" > CAST(:'after'::text AS :"type") AND x.:"key" <= p.last
-    AND NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = x.room_id OFFSET 0)
-    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = x.room_id OFFSET 0)
-    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = x.room_id AND t.status IN ('scheduled', 'active') OFFSET 0)) AS found
+    AND x.room_id = ANY (ARRAY(SELECT g.room_id FROM gone_rooms g))) AS found
 FROM page p;

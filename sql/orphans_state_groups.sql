@@ -5,17 +5,22 @@
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 -- A group that an event uses, or that the state of another room builds on, is kept.
+-- Rooms are looked up once for a page, not once for a row: many rows have the same.
 WITH page AS MATERIALIZED (
   SELECT max(p.at) AS last, count(*) AS scanned FROM (
     SELECT x.:"key" AS at FROM :"table" x WHERE x.:"key" > CAST(:'after'::text AS :"type")
       AND (:'until'::text IS NULL OR x.:"key" <= CAST(:'until'::text AS :"type"))
-    ORDER BY x.:"key" LIMIT :'limit'::bigint) p)
+    ORDER BY x.:"key" LIMIT :'limit'::bigint) p),
+gone_rooms AS MATERIALIZED (
+  SELECT d.room_id FROM (SELECT DISTINCT x.room_id FROM :"table" x CROSS JOIN page p
+    WHERE x.:"key" > CAST(:'after'::text AS :"type") AND x.:"key" <= p.last) d
+  WHERE NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = d.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = d.room_id OFFSET 0)
+    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = d.room_id AND t.status IN ('scheduled', 'active') OFFSET 0))
 SELECT p.scanned, p.last, (
   SELECT count(*) FROM :"table" x
   WHERE x.:"key" > CAST(:'after'::text AS :"type") AND x.:"key" <= p.last
-    AND NOT EXISTS (SELECT FROM rooms r WHERE r.room_id = x.room_id OFFSET 0)
-    AND NOT EXISTS (SELECT FROM events e WHERE e.room_id = x.room_id OFFSET 0)
-    AND NOT EXISTS (SELECT FROM scheduled_tasks t WHERE t.resource_id = x.room_id AND t.status IN ('scheduled', 'active') OFFSET 0)
+    AND x.room_id = ANY (ARRAY(SELECT g.room_id FROM gone_rooms g))
     AND x.id <= :'settled'::bigint
     AND NOT EXISTS (SELECT FROM event_to_state_groups m JOIN events e ON e.event_id = m.event_id WHERE m.state_group = x.id OFFSET 0)
     AND NOT EXISTS (SELECT FROM state_group_edges n JOIN state_groups g ON g.id = n.state_group
