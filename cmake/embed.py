@@ -7,7 +7,7 @@
 
 Parameters of a statement are written :'name', so that `psql -v name=… -f file` runs it by hand; here they become $1, $2 …
 in the order of their first use. A name that differs (a table, a column) is written :"name", also for psql; it stays as it
-is, and with_names() of bot/db/statement.hpp puts it in. The outputs are touched only when their content changes: no needless rebuild.
+is, and with_names() of bot/db/names.hpp puts it in. The outputs are touched only when their content changes: no needless rebuild.
 """
 
 import re

@@ -7,6 +7,7 @@
 
 #include "core/text.hpp"
 #include "core/units.hpp"
+#include "db/names.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::commands {

@@ -4,6 +4,7 @@
 
 #include "../support/postgres.hpp"
 #include "../support/run.hpp"
+#include "db/names.hpp"
 #include "db/session.hpp"
 #include "sql/schema.hpp"
 #include "test_sql/statements.hpp"

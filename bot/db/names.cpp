@@ -1,4 +1,4 @@
-#include "db/statement.hpp"
+#include "db/names.hpp"
 
 #include <algorithm>
 #include <stdexcept>
