@@ -64,6 +64,7 @@ std::vector<command::Command> all_commands() {
       pause_schedule(),
       resume_schedule(),
       run_schedule(),
+      report(),
   };
 }
 

@@ -72,5 +72,7 @@ command::Command remove_schedule();
 command::Command pause_schedule();
 command::Command resume_schedule();
 command::Command run_schedule();
+// report.cpp
+command::Command report();
 
 }  // namespace steward::commands

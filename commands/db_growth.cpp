@@ -32,54 +32,6 @@ constexpr auto least_for_forecast = std::chrono::hours(20);  // two days of the 
 constexpr std::int64_t most_tables = 10'000;
 constexpr std::size_t tables_shown = 10, bars_shown = 14;
 
-struct Growth { std::string name; std::int64_t before = 0, now = 0; std::int64_t grown() const { return now - before; } };
-
-// All tables, and the whole database under the name "".
-awaitable<core::Result<std::vector<db::TableSize>>> measure(db::Session& read) {
-  db::Arguments query;
-  query.emplace_back("limit", db::bind(most_tables));
-  auto rows = co_await read.query_within(report_limit, db::sql::database_tables, std::move(query));
-  if (!rows) co_return core::fail(rows.error());
-  std::vector<db::TableSize> sizes;
-  for (const db::Row& row : *rows) {
-    db::TableSize& size = sizes.emplace_back();
-    size.name = row.text("name");
-    size.bytes = row.integer("bytes");
-    size.rows = row.optional_integer("rows");
-  }
-  if (!rows->empty()) sizes.push_back({"", rows->front().integer("database_bytes")});
-  co_return sizes;
-}
-
-std::string change(std::int64_t bytes) {
-  return (bytes < 0 ? "−" : "+") + core::format_size(core::Bytes{std::abs(bytes)});
-}
-
-std::vector<Growth> compare(const std::vector<db::TableSize>& before, const std::vector<db::TableSize>& now) {
-  std::map<std::string, Growth> by_name;
-  for (const db::TableSize& size : before) by_name[size.name].before = size.bytes;
-  for (const db::TableSize& size : now)
-    if (!size.name.empty()) by_name[size.name].now = size.bytes;
-  std::vector<Growth> all;
-  for (auto& [name, growth] : by_name) {
-    growth.name = name;
-    all.push_back(growth);
-  }
-  std::stable_sort(all.begin(), all.end(), [](const Growth& a, const Growth& b) { return std::abs(a.grown()) > std::abs(b.grown()); });
-  return all;
-}
-
-std::string forecast(const db::DaySize& first, std::int64_t now) {
-  if (first.age < least_for_forecast) return "Forecast: not before the snapshots are a day apart";
-  const double per_day = static_cast<double>(now - first.bytes) * 86400.0 / static_cast<double>(first.age.count());
-  const auto in = [&](double days) {
-    return core::format_size(core::Bytes{std::max<std::int64_t>(0, now + static_cast<std::int64_t>(std::llround(per_day * days)))});
-  };
-  std::string text = fmt::format("Forecast: {} a day; ≈ {} in 30 days, ≈ {} in a year", change(std::llround(per_day)), in(30), in(365));
-  if (per_day > 0) text += fmt::format("; twice its size in {:.0f} days", std::ceil(static_cast<double>(now) / per_day));
-  return text;
-}
-
 // The days as bars, oldest first; of many days as many as fit, always the first and the last one.
 std::string bars_of(const std::vector<db::DaySize>& days, std::int64_t now) {
   std::vector<command::Bar> bars;
@@ -109,22 +61,22 @@ Answer answer_of(const std::vector<db::DaySize>& days, const std::vector<db::Tab
                  const Arguments& arguments) {
   const db::DaySize& first = days.front();
   Answer answer;
-  answer.message.title(fmt::format("Database {} · {} since {}", core::format_size(core::Bytes{now}), change(now - first.bytes), first.day));
-  answer.message.paragraph(forecast(first, now));
-  const std::vector<Growth> all = compare(before, sizes);
+  answer.message.title(fmt::format("Database {} · {} since {}", core::format_size(core::Bytes{now}), growth_words(now - first.bytes), first.day));
+  answer.message.paragraph(growth_forecast(first, now));
+  const std::vector<TableGrowth> all = compare_sizes(before, sizes);
   if (arguments.flag("chart")) answer.message.preformatted(bars_of(days, now));
   std::size_t shown = 0;
-  for (const Growth& growth : all) {
+  for (const TableGrowth& growth : all) {
     if (arguments.flag("chart") || growth.grown() == 0 || shown == tables_shown) break;
     ++shown;
     matrix::Text text{matrix::bold(core::clean_name(growth.name, 60)),
-                      matrix::plain(fmt::format(" — {}, now {}", change(growth.grown()), core::format_size(core::Bytes{growth.now})))};
+                      matrix::plain(fmt::format(" — {}, now {}", growth_words(growth.grown()), core::format_size(core::Bytes{growth.now})))};
     answer.message.entry(std::move(text));
   }
   if (shown == 0 && !arguments.flag("chart")) answer.message.paragraph("No table has changed its size.");
   command::DataTable table;
   table.columns = {{"name"}, {"bytes_before", true}, {"bytes", true}, {"grown_bytes", true}};
-  for (const Growth& growth : all)
+  for (const TableGrowth& growth : all)
     table.rows.push_back({growth.name, std::to_string(growth.before), std::to_string(growth.now), std::to_string(growth.grown())});
   attach(answer, arguments, table, "growth");
   return answer;
@@ -136,7 +88,7 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   db::GrowthStore store(*context.services.store_session);
   auto days = co_await store.days(arguments.age("window").value_or(day * 30));
   if (!days) co_return core::fail(days.error());
-  auto sizes = co_await measure(**read);
+  auto sizes = co_await measure_tables(**read);
   if (!sizes) co_return core::fail(sizes.error());
   if (sizes->empty()) co_return core::fail(core::Code::not_found, "There are no tables to measure");
   const std::int64_t now = sizes->back().bytes;
@@ -148,13 +100,58 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
 
 }  // namespace
 
+awaitable<core::Result<std::vector<db::TableSize>>> measure_tables(db::Session& read) {
+  db::Arguments query;
+  query.emplace_back("limit", db::bind(most_tables));
+  auto rows = co_await read.query_within(report_limit, db::sql::database_tables, std::move(query));
+  if (!rows) co_return core::fail(rows.error());
+  std::vector<db::TableSize> sizes;
+  for (const db::Row& row : *rows) {
+    db::TableSize& size = sizes.emplace_back();
+    size.name = row.text("name");
+    size.bytes = row.integer("bytes");
+    size.rows = row.optional_integer("rows");
+  }
+  if (!rows->empty()) sizes.push_back({"", rows->front().integer("database_bytes")});
+  co_return sizes;
+}
+
+std::string growth_words(std::int64_t bytes) {
+  return (bytes < 0 ? "−" : "+") + core::format_size(core::Bytes{std::abs(bytes)});
+}
+
+std::vector<TableGrowth> compare_sizes(const std::vector<db::TableSize>& before, const std::vector<db::TableSize>& now) {
+  std::map<std::string, TableGrowth> by_name;
+  for (const db::TableSize& size : before) by_name[size.name].before = size.bytes;
+  for (const db::TableSize& size : now)
+    if (!size.name.empty()) by_name[size.name].now = size.bytes;
+  std::vector<TableGrowth> all;
+  for (auto& [name, growth] : by_name) {
+    growth.name = name;
+    all.push_back(growth);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const TableGrowth& a, const TableGrowth& b) { return std::abs(a.grown()) > std::abs(b.grown()); });
+  return all;
+}
+
+std::string growth_forecast(const db::DaySize& first, std::int64_t now) {
+  if (first.age < least_for_forecast) return "Forecast: not before the snapshots are a day apart";
+  const double per_day = static_cast<double>(now - first.bytes) * 86400.0 / static_cast<double>(first.age.count());
+  const auto in = [&](double days) {
+    return core::format_size(core::Bytes{std::max<std::int64_t>(0, now + static_cast<std::int64_t>(std::llround(per_day * days)))});
+  };
+  std::string text = fmt::format("Forecast: {} a day; ≈ {} in 30 days, ≈ {} in a year", growth_words(std::llround(per_day)), in(30), in(365));
+  if (per_day > 0) text += fmt::format("; twice its size in {:.0f} days", std::ceil(static_cast<double>(now) / per_day));
+  return text;
+}
+
 awaitable<core::Result<void>> note_table_sizes(command::Services& services) {
   if (!services.read) co_return core::Result<void>();
   db::GrowthStore store(*services.store_session);
   auto taken = co_await store.taken_today();
   if (!taken) co_return core::fail(taken.error());
   if (*taken) co_return core::Result<void>();
-  auto sizes = co_await measure(*services.read);
+  auto sizes = co_await measure_tables(*services.read);
   if (!sizes) co_return core::fail(sizes.error());
   auto added = co_await store.add(std::move(*sizes));
   if (!added) co_return core::fail(added.error());

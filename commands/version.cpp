@@ -5,6 +5,7 @@
 #include "command/context.hpp"
 #include "command/data_table.hpp"
 #include "commands/all.hpp"
+#include "commands/releases.hpp"
 #include "core/text.hpp"
 #include "db/guard.hpp"
 #include "sql/statements.hpp"
@@ -23,14 +24,6 @@ namespace {
 // The newest release when this bot was made.
 const Version newest_known{1, 163, 2, "1.163.2"};
 constexpr std::int64_t least_postgresql = 140000;  // since Synapse 1.143
-
-std::string behind(const Version& running) {
-  if (running > newest_known) return "newer than this bot knows (" + newest_known.text + ")";
-  if (running == newest_known) return "the newest this bot knows";
-  if (running.major == newest_known.major && running.minor == newest_known.minor)
-    return fmt::format("{} behind {}", core::plural(newest_known.patch - running.patch, "patch release", "patch releases"), newest_known.text);
-  return fmt::format("{} behind {}", core::plural(newest_known.minor - running.minor, "release", "releases"), newest_known.text);
-}
 
 // The oldest release whose schema version reaches the compat version: it can still open the database.
 std::string floor_of(std::int64_t compat_version) {
@@ -62,7 +55,7 @@ awaitable<core::Result<Answer>> tell(Arguments, Context& context) {
   command::DataTable table;
   table.columns = {{"name"}, {"value"}};
   auto version = co_await context.admin().server_version();
-  table.rows.push_back({"Synapse", version ? version->text + ", " + behind(*version) : "away: " + core::describe(version.error())});
+  table.rows.push_back({"Synapse", version ? version->text + ", " + releases_behind(*version) : "away: " + core::describe(version.error())});
   co_await add_database(table.rows, context);
   table.rows.push_back({"Bot", STEWARD_VERSION});
   Answer answer;
@@ -73,6 +66,14 @@ awaitable<core::Result<Answer>> tell(Arguments, Context& context) {
 }
 
 }  // namespace
+
+std::string releases_behind(const Version& running) {
+  if (running > newest_known) return "newer than this bot knows (" + newest_known.text + ")";
+  if (running == newest_known) return "the newest this bot knows";
+  if (running.major == newest_known.major && running.minor == newest_known.minor)
+    return fmt::format("{} behind {}", core::plural(newest_known.patch - running.patch, "patch release", "patch releases"), newest_known.text);
+  return fmt::format("{} behind {}", core::plural(newest_known.minor - running.minor, "release", "releases"), newest_known.text);
+}
 
 Command version() {
   Command command;

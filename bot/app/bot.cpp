@@ -12,6 +12,7 @@
 #include "app/state_file.hpp"
 #include "command/job_guard.hpp"
 #include "commands/all.hpp"
+#include "commands/report.hpp"
 #include "commands/settings.hpp"
 #include "commands/table_sizes.hpp"
 #include "core/log.hpp"
@@ -357,6 +358,8 @@ awaitable<void> Bot::Parts::start_work() {
   tasks.spawn("outbox", [this, search_first] { return outbox->run(search_first); });
   if (resumed) co_await dispatcher->tell_recovered(std::move(*resumed), restored);
   co_await pause_schedules();
+  auto reports = co_await commands::make_report_schedules(services);
+  if (!reports) core::log_warning("app", "the reports are not scheduled: {}", core::describe(reports.error()));
   start_listening();
   tasks.spawn("runner", [this] { return runner->run(); });
   tasks.spawn("scheduler", [this] { return scheduler->run(); });
