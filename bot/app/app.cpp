@@ -14,6 +14,7 @@
 #include "app/bot.hpp"
 #include "app/control_socket.hpp"
 #include "app/endpoint.hpp"
+#include "app/metrics.hpp"
 #include "async/tasks.hpp"
 #include "config/config.hpp"
 #include "core/log.hpp"
@@ -36,6 +37,7 @@ void take_over(const config::Config& config) {
   core::remember_secret(config.admin_token);
   core::remember_secret(config.database.synapse);
   core::remember_secret(config.database.store);
+  core::remember_secret(config.metrics.token);
   core::set_log_level(config.log_level == "debug"     ? core::LogLevel::debug
                       : config.log_level == "warning" ? core::LogLevel::warning
                       : config.log_level == "error"   ? core::LogLevel::error
@@ -79,9 +81,13 @@ struct Lives {
 
   awaitable<void> live(config::Config config) {
     Endpoint endpoint(io.get_executor(), config);
+    Metrics metrics(io.get_executor(), config);
+    if (!metrics.listening()) core::log_error("app", "metrics: {}", core::describe(metrics.listening().error()));
     while (!stopping) {
       bot = std::make_unique<Bot>(io.get_executor(), config, &endpoint);
+      metrics.tell_of(bot->metrics());
       const Ending ending = co_await bot->run();
+      co_await metrics.tell_nothing();
       bot.reset();
       if (ending == Ending::failed) {
         exit_code = exit_failed;
@@ -91,6 +97,7 @@ struct Lives {
       core::log_warning("app", "starting again");
       co_await async::sleep_for(std::chrono::seconds(1));
     }
+    co_await metrics.stop();
     co_await endpoint.stop();
     signals.cancel();
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
@@ -150,6 +152,8 @@ struct Bot::Parts {
   awaitable<void> shut_down();
   [[noreturn]] void leave_at_once() const;
   std::string health() const;
+  std::string not_ready() const;
+  awaitable<std::vector<Sample>> samples();
 };
 
 Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_, Endpoint* endpoint_)
@@ -255,6 +259,33 @@ std::string Bot::Parts::health() const {
            core::format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - *since));
   return fmt::format("{} events taken in, up {}", endpoint ? endpoint->appservice().counters().events : 0,
                      core::format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - services.started)));
+}
+
+std::string Bot::Parts::not_ready() const {
+  if (!store || !store->connected() || store_lost) return "the store is away";
+  if (!room_open) return "the bot is starting";
+  if (!room->usable()) return "the admin room cannot be used";
+  if (outbox->failing_since()) return "sends to Synapse fail";
+  return stopping ? "the bot is stopping" : "";
+}
+
+awaitable<std::vector<Sample>> Bot::Parts::samples() {
+  std::vector<Sample> samples;
+  const auto up = std::chrono::duration<double>(std::chrono::steady_clock::now() - services.started);
+  samples.push_back({"steward_uptime_seconds", std::floor(up.count())});
+  samples.push_back({"steward_frozen", runner->frozen() ? 1.0 : 0.0});
+  samples.push_back({"steward_job_running", runner->running() ? 1.0 : 0.0});
+  if (endpoint) {
+    const auto& counted = endpoint->appservice().counters();
+    samples.push_back({"steward_transactions_total", static_cast<double>(counted.transactions)});
+    samples.push_back({"steward_events_total", static_cast<double>(counted.events)});
+    samples.push_back({"steward_refused_requests_total", static_cast<double>(counted.refused)});
+  }
+  if (!not_ready().empty()) co_return samples;
+  auto counts = co_await store->query(db::sql::metrics_counts);
+  if (!counts) co_return samples;
+  for (const db::Row& row : *counts) samples.push_back({row.text("name"), row.number("value")});
+  co_return samples;
 }
 
 awaitable<core::Result<void>> Bot::Parts::open_store() {
@@ -470,6 +501,14 @@ Bot::~Bot() = default;
 void Bot::stop() {
   parts_->stopping = true;
   parts_->ending.notify();
+}
+
+Metrics::Source Bot::metrics() {
+  Parts& parts = *parts_;
+  Metrics::Source source;
+  source.not_ready = [&parts] { return parts.not_ready(); };
+  source.samples = [&parts] { return parts.samples(); };
+  return source;
 }
 
 void Bot::reload(config::Config config) {

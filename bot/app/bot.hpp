@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "app/metrics.hpp"
 #include "command/dispatcher.hpp"
 #include "config/config.hpp"
 #include "core/error.hpp"
@@ -29,6 +30,8 @@ class Bot {
   boost::asio::awaitable<Ending> run();
   // Asks run() to end: takes no new work, lets the running step finish, sends what waits.
   void stop();
+  // What /readyz and /metrics say of this life of the bot.
+  Metrics::Source metrics();
   // New configuration (SIGHUP): applies what is safe and logs what needs a restart.
   void reload(config::Config config);
 

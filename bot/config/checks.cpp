@@ -178,6 +178,9 @@ std::vector<std::string> check_together(const Config& config, const Registration
   if (registration != nullptr && !config.homeserver.server_name.empty()) {
     if (auto problem = check_names(config, *registration); !problem.empty()) problems.push_back(std::move(problem));
   }
+  const std::string& metrics = config.metrics.address;
+  if (!metrics.empty() && !metrics.starts_with("127.") && metrics != "::1" && config.metrics.token.empty())
+    problems.push_back(fmt::format("metrics.bind: {} is open to others; set metrics.token_file, or bind to 127.0.0.1", metrics));
   return problems;
 }
 

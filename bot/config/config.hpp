@@ -79,6 +79,11 @@ struct Config {
   struct Keep {
     std::int64_t inbox_days = 30, item_days = 90, audit_days = 400, file_days = 7;
   } keep;
+  struct Metrics {
+    std::string address;  // empty: no listener
+    std::uint16_t port = 0;
+    core::Secret token;  // needed on any other address than the loopback
+  } metrics;
   std::string log_level;
 };
 

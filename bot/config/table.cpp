@@ -236,6 +236,18 @@ std::vector<Row> keep_rows() {
        "",
        [](Config& c, const Value& v) { return keep_days(c.keep.file_days, v); },
        [](const Config& c) { return std::to_string(c.keep.file_days); }},
+      {{"metrics.bind", Type::text, "", false, false,
+        "Address and port of /metrics (Prometheus), /healthz and /readyz, best on the loopback; not set: none of them."},
+       "",
+       [](Config& c, const Value& v) {
+         return text(v).empty() ? std::string() : read_bind(text(v), c.metrics.address, c.metrics.port);
+       },
+       [](const Config& c) { return fmt::format("{} {}", c.metrics.address, c.metrics.port); }},
+      {{"metrics.token", Type::secret, "", false, false,
+        "What the one who asks sends as `Authorization: Bearer`. Needed on any other address than the loopback."},
+       "",
+       [](Config& c, const Value& v) { return put(c.metrics.token, v, check_token); },
+       [](const Config& c) { return c.metrics.token.reveal(); }},
       {{"log.level", Type::choice, "info", false, true, "How much is logged, to the standard error output.",
         "debug|info|warning|error"},
        "",
