@@ -111,7 +111,8 @@ awaitable<core::Result<ReportFigures>> gather_figures(std::chrono::seconds windo
   auto work = co_await store.work(window);
   if (!work) co_return core::fail(work.error());
   figures.work = *work;
-  auto noted = figures.now.empty() ? core::Result<void>() : co_await store.keep(figures.now);
+  core::Result<void> noted;
+  if (!figures.now.empty()) noted = co_await store.keep(figures.now);
   if (!noted) co_return core::fail(noted.error());
   auto forgotten = co_await store.forget_older_than(kept);
   if (!forgotten) co_return core::fail(forgotten.error());
