@@ -22,6 +22,8 @@ using command::Type;
 
 namespace {
 
+constexpr std::string_view undefined_table = "42P01";
+
 struct Report {
   std::string name;
   std::string text;  // a line: what it tells
@@ -192,6 +194,9 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   auto parameters = parameters_of(**report, arguments);
   if (!parameters) co_return core::fail(parameters.error());
   auto rows = co_await (**read).query_within(report_limit, *(*report)->statement, std::move(*parameters));
+  if (!rows && rows.error().source == undefined_table)
+    co_return core::fail(core::Code::not_found, "The report " + (**report).name + " reads a table that this Synapse does not have", rows.error().why,
+                         "it comes with a newer Synapse");
   if (!rows) co_return core::fail(rows.error());
   co_return answer_of(**report, std::move(*rows), arguments, context.options().time_zone);
 }

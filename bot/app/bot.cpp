@@ -234,7 +234,7 @@ void Bot::Parts::make_conversation() {
   services.table = &table;
   services.options = &options;
   services.admin_room = [this] { return room->id(); };
-  services.room_members = [this] { return std::vector<core::UserId>(room->members().begin(), room->members().end()); };
+  services.room_members = [this] { return room->settled_members(); };
   services.own_health = [this] { return health(); };
   dispatcher = std::make_unique<command::Dispatcher>(services, *room, *inbox, arrived);
   guard = std::make_unique<command::JobGuard>(services, *dispatcher);

@@ -36,7 +36,7 @@ awaitable<core::Result<Role>> role_of(core::UserId user, Services& services) {
   const Options& options = *services.options;
   if (core::server_of(user) != options.server_name && !contains(options.remote_allowed, user))
     co_return core::fail(refusal("you are not a user of " + options.server_name, "use an account of this server"));
-  const std::vector<core::UserId> members = services.room_members();
+  const std::vector<core::UserId> members = co_await services.room_members();
   if (!contains(members, user))
     co_return core::fail(refusal("you are not joined to the admin room", "join it first"));
   auto role = co_await stored_role(user, services);

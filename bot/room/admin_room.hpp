@@ -71,6 +71,9 @@ class AdminRoom {
   // A state event of the room, or an invitation to the bot from anywhere. Invitations: joins only the admin room's announced
   // successor or a room an admin invites to while none is usable; others are rejected and logged. Repeating an event is harmless; calls wait for each other in their order.
   boost::asio::awaitable<void> observe(matrix::Event event);
+  // The joined members once everything that arrived before this call is taken into account: whoever joined a moment ago is in,
+  // whoever left is out. Waits as long as open() and observe() take; empty when the wait was cancelled.
+  boost::asio::awaitable<std::vector<core::UserId>> settled_members();
 
   // Messages in the room; `cause` makes each unique. A text too long for an event becomes a first part and a file.
   // While the room cannot be used they wait in the outbox, unless it is encrypted or unknown: not_allowed with the reason.

@@ -35,6 +35,12 @@ asio::awaitable<void> AdminRoom::observe(matrix::Event event) {
   }
 }
 
+asio::awaitable<std::vector<core::UserId>> AdminRoom::settled_members() {
+  const auto turn = co_await Turn::take(*this);
+  if (!turn) co_return std::vector<core::UserId>();
+  co_return std::vector<core::UserId>(facts_.members.begin(), facts_.members.end());
+}
+
 asio::awaitable<void> AdminRoom::take_invitation(matrix::Event event) {
   using Act = InvitationAnswer::Act;
   InvitationSetting setting;

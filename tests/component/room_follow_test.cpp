@@ -79,6 +79,16 @@ TEST_F(FollowTest, KnowsWhoIsJoined) {
   EXPECT_TRUE(room->usable());
 }
 
+TEST_F(FollowTest, WhoJoinedWhileTheRoomIsStillBeingReadIsAMember) {
+  auto joined = matrix::parse_event(server.add_state("!home", "m.room.member", "@bob:hs.test", {{"membership", "join"}}, "@bob:hs.test").dump());
+  ASSERT_TRUE(joined);
+  auto opening = [this]() -> boost::asio::awaitable<void> { co_await room->open(); };
+  auto observing = [this, event = std::move(*joined)]() -> boost::asio::awaitable<void> { co_await room->observe(event); };
+  boost::asio::co_spawn(io, opening, boost::asio::detached);
+  boost::asio::co_spawn(io, observing, boost::asio::detached);
+  EXPECT_THAT(test::run(io, room->settled_members()), testing::Contains(UserId("@bob:hs.test")));
+}
+
 TEST_F(FollowTest, AKickSilencesTheBotUntilAnAdminInvitesItAgain) {
   lose_home();
   EXPECT_FALSE(room->usable());

@@ -7,6 +7,7 @@ import pytest
 from support.pgbouncer import PgBouncer
 from support.process import wait_until
 from support.proxy import Proxy, TcpProxy
+from support.synapse import ON_OLDEST
 
 
 def dead_rooms(world, count):
@@ -298,7 +299,7 @@ def test_the_admin_room_is_upgraded(new_world):
     synapse, alice, old = world.synapse, world.alice, world.room
     token = world.steward.registration["as_token"]
     levels = synapse.client("GET", f"/rooms/{old}/state/m.room.power_levels", token=token, user_id=world.steward.user_id)
-    levels.setdefault("users", {})["@alice:hs.test"] = 150
+    levels.setdefault("users", {})["@alice:hs.test"] = levels.get("events", {}).get("m.room.tombstone", 100)
     synapse.request("PUT", f"/_matrix/client/v3/rooms/{old}/state/m.room.power_levels", levels, token, user_id=world.steward.user_id)
     new = synapse.client("POST", f"/rooms/{old}/upgrade", {"new_version": "11"}, world.user("alice"))["replacement_room"]
     synapse.invite(world.user("alice"), new, world.steward.user_id)
@@ -323,6 +324,7 @@ def test_a_second_admin_without_sender_rights(new_world):
     world.synapse.admin("PUT", f"/v1/users/{sender}/admin", {"admin": True})
 
 
+@pytest.mark.skipif(ON_OLDEST, reason="this Synapse gives application services no devices (MSC4190)")
 def test_a_deleted_device_is_made_again(new_world):
     """400 M_UNKNOWN_DEVICE: somebody deleted the bot's device."""
     world = new_world().start()

@@ -56,9 +56,13 @@ class ApiError(Exception):
         super().__init__(f"{response.request.method} {response.request.path_url}: {self.status} {self.code} {body.get('error', '')}")
 
 
+# The run against the oldest supported Synapse. What that one cannot do is skipped there, with the reason.
+ON_OLDEST = os.environ.get("STEWARD_TEST_SYNAPSE") == "oldest"
+
+
 def interpreter(oldest=False):
     """The Python that has Synapse installed; STEWARD_TEST_SYNAPSE=oldest chooses the oldest supported one."""
-    if oldest or os.environ.get("STEWARD_TEST_SYNAPSE") == "oldest":
+    if oldest or ON_OLDEST:
         candidates = [ROOT / "build/venv-oldest/bin/python"]
     else:
         candidates = [ROOT / "build/venv/bin/python", Path(sys.executable)]
@@ -392,7 +396,9 @@ class Synapse:
 
     def leftovers(self, room):
         """What a complete deletion of the room must not leave: {table: rows}."""
-        return {table: count for table, count in self.room_rows(room).items() if table not in NOT_THE_ROOMS}
+        # Before Synapse 1.126 (PR 18024) a purge forgot a room's unreferenced state groups; !clean-orphans takes those.
+        forgotten = {"state_groups", "state_groups_state"} if ON_OLDEST else set()
+        return {table: count for table, count in self.room_rows(room).items() if table not in {*NOT_THE_ROOMS, *forgotten}}
 
     def media_files(self):
         """(number, bytes) of every file below the media folder, thumbnails too."""
