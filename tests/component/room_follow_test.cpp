@@ -1,4 +1,7 @@
 // The admin room's fate: members, rules, removal, upgrade, invitations; and what the bot says meanwhile.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 #include "core/text.hpp"
 #include "room_fixture.hpp"
 
