@@ -23,7 +23,12 @@ end
 
 function done(summary, latency)
   local errors = summary.errors
+  local latencies = {}
+  for place = 1, #latency do
+    local microseconds, times = latency(place)
+    latencies[place] = string.format("[%d,%d]", microseconds, times)
+  end
   io.write(string.format(
-    '\n{"requests":%d,"microseconds":%d,"failed":%d,"p50":%.1f,"p99":%.1f}\n', summary.requests, summary.duration,
-    errors.connect + errors.read + errors.write + errors.status + errors.timeout, latency:percentile(50), latency:percentile(99)))
+    '\n{"requests":%d,"microseconds":%d,"failed":%d,"latencies":[%s]}\n', summary.requests, summary.duration,
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout, table.concat(latencies, ",")))
 end

@@ -372,7 +372,7 @@ class Synapse:
             status = self.admin("GET", f"/v2/rooms/delete_status/{delete_id}")["status"]
             return status if status in ("complete", "failed") else None
 
-        return wait_until(ended, timeout, f"the deletion of {room}", 0.1)
+        return wait_until(ended, timeout, f"the deletion of {room}", 0.05)
 
     # Database and disk.
 
