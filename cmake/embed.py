@@ -125,7 +125,9 @@ def embed_sql(files):
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in CPP_WORDS:
             raise Refused(f"{path}: the file name must be a lower_case C++ name")
         text = path.read_text(encoding="utf-8")
-        purpose = next((line for line in header_of(path, text) if line.startswith("purpose:")), "")
+        header = header_of(path, text)
+        purpose = next((line for line in header if line.startswith("purpose:")), "")
+        prepared = "true" if "prepared: yes" in header else "false"
         try:
             body, names = number_parameters(without_header(text))
         except Refused as problem:
@@ -134,7 +136,7 @@ def embed_sql(files):
             raise Refused(f"{path}: no statement in it")
         declarations.append(f"extern const Statement {name};  // {purpose.removeprefix('purpose:').strip()}")
         parameters = ", ".join(f'"{parameter}"' for parameter in names)
-        definitions.append(f'const Statement {name}{{"{name}", {literal(body)}, {{{parameters}}}}};')
+        definitions.append(f'const Statement {name}{{"{name}", {literal(body)}, {{{parameters}}}, {prepared}}};')
     return '#include "db/statement.hpp"\n', declarations, definitions
 
 

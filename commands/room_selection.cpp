@@ -274,7 +274,7 @@ Result<bool> RoomWatch::in_space(Transaction& transaction, const std::string& ro
 Result<std::optional<RoomFacts>> RoomWatch::look(Transaction& transaction, const std::string& room_id) {
   if (auto fresh = refresh(transaction); !fresh) return core::fail(fresh.error());
   const std::vector<std::string> one{room_id};
-  auto rows = transaction.exec(statement_, {db::bind_array(one), ":" + choice_.server_name});
+  auto rows = transaction.exec_prepared(statement_, {db::bind_array(one), ":" + choice_.server_name});
   if (!rows) return core::fail(rows.error());
   RoomFacts room;
   room.room_id = room_id;

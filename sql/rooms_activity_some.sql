@@ -3,6 +3,7 @@
 -- `idle` is milliseconds since the newest received time, by the database's clock.
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- prepared: yes
 -- Backfilled events have negative places, so that the newest one received may stand at either end.
 SELECT r.room_id, n.events, (extract(epoch FROM now()) * 1000)::bigint - greatest(late.newest, early.newest) AS idle,
        coalesce(late.upgraded, false) OR coalesce(first.upgraded, false) AS upgraded,

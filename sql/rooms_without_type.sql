@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on room_stats_state, events, event_json
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- prepared: yes
 SELECT r.room_id, j.json AS create_json
 FROM unnest(:'rooms'::text[]) AS r (room_id)
 CROSS JOIN LATERAL (SELECT e.event_id, e.type FROM events e WHERE e.room_id = r.room_id

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <future>
+#include <map>
 #include <pqxx/pqxx>
 #include <stdexcept>
 
@@ -121,19 +122,59 @@ bool holds_nul(const Values& values) {
                      [](const Value& value) { return value && value->find('\0') != std::string::npos; });
 }
 
+// libpqxx 6 takes null pointers for NULL.
+std::vector<const char*> parameters_of(const Values& values) {
+  std::vector<const char*> parameters;
+  for (const Value& value : values) parameters.push_back(value ? value->c_str() : nullptr);
+  return parameters;
+}
+
 pqxx::result send(pqxx::transaction_base& transaction, std::string_view sql, const Values& values) {
   if (values.empty()) return transaction.exec(std::string(sql));
-  std::vector<const char*> parameters;  // libpqxx 6 takes null pointers for NULL
-  for (const Value& value : values) parameters.push_back(value ? value->c_str() : nullptr);
+  const auto parameters = parameters_of(values);
   return transaction.exec_params(std::string(sql), pqxx::prepare::make_dynamic_params(parameters.begin(), parameters.end()));
 }
 
+// The statements that a connection has prepared, by their text. Session thread.
+class Prepared {
+ public:
+  void clear() { names_.clear(); }
+  pqxx::result send(Connection& connection, pqxx::transaction_base& transaction, std::string_view sql, const Values& values) {
+    auto known = names_.find(sql);
+    if (known == names_.end()) {
+      known = names_.emplace(std::string(sql), "steward" + std::to_string(names_.size())).first;
+      connection.prepare(known->second, known->first);  // sent with the first use
+    }
+    const auto parameters = parameters_of(values);
+    return transaction.exec_prepared(known->second, pqxx::prepare::make_dynamic_params(parameters.begin(), parameters.end()));
+  }
+
+ private:
+  std::map<std::string, std::string, std::less<>> names_;
+};
+
 class OpenTransaction final : public Transaction {
  public:
-  OpenTransaction(Connection& connection, std::chrono::milliseconds limit) : work_(connection), limit_(limit) {}
+  // `prepared` is null behind a pooler: what is prepared there would belong to another client's connection.
+  OpenTransaction(Connection& connection, Prepared* prepared, std::chrono::milliseconds limit)
+      : connection_(connection), prepared_(prepared), work_(connection), limit_(limit) {}
 
   using Transaction::exec;
   core::Result<Rows> exec(std::string_view sql, const Values& values) override {
+    return sent([&] { return send(work_, sql, values); }, values);
+  }
+  core::Result<Rows> exec_prepared(std::string_view sql, const Values& values) override {
+    if (!prepared_) return exec(sql, values);
+    return sent([&] { return prepared_->send(connection_, work_, sql, values); }, values);
+  }
+
+  std::int64_t affected() const override { return affected_; }
+  const std::optional<Failure>& failure() const { return failure_; }
+  void commit() { work_.commit(); }
+
+ private:
+  template <class Send>  // pqxx::result ()
+  core::Result<Rows> sent(Send sending, const Values& values) {
     if (failure_) return core::fail(failure_->error);
     if (holds_nul(values)) {
       failure_ = Failure{{Code::bad_input, "the text holds a NUL byte", "PostgreSQL cannot store it", "", ""}};
@@ -141,7 +182,7 @@ class OpenTransaction final : public Transaction {
     }
     const auto began = Clock::now();
     try {
-      const pqxx::result result = send(work_, sql, values);
+      const pqxx::result result = sending();
       affected_ = static_cast<std::int64_t>(result.affected_rows());
       return copy(result);
     } catch (const std::exception&) {
@@ -150,11 +191,8 @@ class OpenTransaction final : public Transaction {
     }
   }
 
-  std::int64_t affected() const override { return affected_; }
-  const std::optional<Failure>& failure() const { return failure_; }
-  void commit() { work_.commit(); }
-
- private:
+  Connection& connection_;
+  Prepared* prepared_;
   pqxx::work work_;
   std::chrono::milliseconds limit_;
   std::int64_t affected_ = 0;
@@ -167,6 +205,7 @@ struct Session::Impl {
   boost::asio::any_io_executor io;
   SessionOptions options;
   std::unique_ptr<Connection> connection;  // session thread only
+  Prepared prepared;                       // on this connection
   bool set_locally = false;                // start-up options are refused or dropped on the way (pooler)
   std::atomic<int> pid{0};
   std::atomic<bool> pooler{false};
@@ -222,6 +261,7 @@ std::optional<Error> Session::Impl::connect_once() {
 void Session::Impl::close() {
   raw_connection = nullptr;
   connection.reset();
+  prepared.clear();
   pid = 0;
 }
 
@@ -238,7 +278,7 @@ void Session::Impl::lost_if_broken(const Failure& failure) {
 // Nothing of the caller's has run when this fails.
 std::optional<Failure> Session::Impl::begin(std::optional<OpenTransaction>& transaction) {
   try {
-    transaction.emplace(*connection, options.statement_timeout);
+    transaction.emplace(*connection, pooler ? nullptr : &prepared, options.statement_timeout);
     if (set_locally) {
       auto set = transaction->exec(local_settings(options), {});
       if (!set) return transaction->failure();
@@ -414,7 +454,7 @@ core::Result<Rows> Transaction::exec(const Statement& statement, const Arguments
   }
   for (std::size_t i = 0; i < given.size(); ++i)
     if (!given[i]) return wrong("missing", statement.parameters[i]);
-  auto rows = exec(statement.text, values);
+  auto rows = statement.prepared ? exec_prepared(statement.text, values) : exec(statement.text, values);
   if (!rows && rows.error().code == Code::rejected) rows.error().what += " (" + std::string(statement.name) + ")";
   return rows;
 }

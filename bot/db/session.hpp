@@ -67,6 +67,8 @@ class Transaction {
   // Without values `sql` may hold several statements (the last one's rows are returned). bad_input: a NUL byte in a value.
   virtual core::Result<Rows> exec(std::string_view sql, const Values& values = {}) = 0;
   core::Result<Rows> exec(const Statement& statement, const Arguments& arguments);
+  // The same as exec(), parsed once per connection; the server keeps its plan where one fits all values.
+  virtual core::Result<Rows> exec_prepared(std::string_view sql, const Values& values) = 0;
   // Rows changed by the last exec.
   virtual std::int64_t affected() const = 0;
 };

@@ -13,6 +13,7 @@ struct Statement {
   std::string_view name;
   std::string_view text;
   std::vector<std::string_view> parameters;
+  bool prepared = false;  // planned once per connection: what a job runs for item after item
 };
 
 struct Migration {

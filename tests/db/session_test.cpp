@@ -205,6 +205,24 @@ TEST_F(SessionTest, CallsStatementsByParameterName) {
   }
 }
 
+TEST_F(SessionTest, PreparesWhatIsMarkedOncePerConnection) {
+  const Statement statement{"double", "SELECT $1::int * 2 AS d", {"of"}, true};
+  const auto doubled = [&](int number) {
+    auto rows = test::run(io, session->query(statement, Arguments{{"of", bind(number)}}));
+    return rows ? rows->at(0).integer("d") : -1;
+  };
+  const auto prepared = [&] { return query("SELECT count(*) AS n FROM pg_prepared_statements")->at(0).integer("n"); };
+  for (int number = 1; number < 9; ++number) EXPECT_EQ(doubled(number), number * 2);
+  EXPECT_EQ(prepared(), 1);
+  ASSERT_TRUE(query("SELECT 1 AS one"));
+  EXPECT_EQ(prepared(), 1) << "what is not marked is not prepared";
+  EXPECT_EQ(test::run(io, session->query(statement, Arguments{{"of", "x"}})).error().source, "22P02");
+  EXPECT_EQ(doubled(4), 8) << "after an error";
+  EXPECT_FALSE(query("SELECT pg_terminate_backend(pg_backend_pid())"));
+  EXPECT_EQ(doubled(5), 10) << "on a new connection";
+  EXPECT_EQ(prepared(), 1);
+}
+
 TEST_F(SessionTest, LimitsTime) {
   SessionOptions given = options();
   given.statement_timeout = std::chrono::milliseconds(100);
