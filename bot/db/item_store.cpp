@@ -95,16 +95,19 @@ boost::asio::awaitable<Result<void>> JobStore::item_acting(std::int64_t job, int
 }
 
 boost::asio::awaitable<Result<void>> JobStore::item_finished(std::int64_t job, int position, std::string state, std::string error,
-                                                             std::int64_t bytes, std::int64_t rows) {
+                                                             std::int64_t bytes, std::int64_t rows, std::string line) {
   Values values(1, bind(job));
   values.push_back(bind(position));
   values.emplace_back(std::move(state));
   values.emplace_back(std::move(error));
   values.push_back(bind(bytes));
   values.push_back(bind(rows));
+  values.emplace_back(std::move(line));
   auto updating = session_.query(
-      "UPDATE job_item SET state = $3, error = $4, done_bytes = $5::bigint, done_rows = $6::bigint "
-      "WHERE job = $1::bigint AND position = $2::integer AND state IN ('planned', 'acting', 'unknown') RETURNING position",
+      "WITH finished AS (UPDATE job_item SET state = $3, error = $4, done_bytes = $5::bigint, done_rows = $6::bigint "
+      "WHERE job = $1::bigint AND position = $2::integer AND state IN ('planned', 'acting', 'unknown') RETURNING position), "
+      "logged AS (INSERT INTO job_log (job, line) SELECT $1::bigint, $7 FROM finished WHERE $7 <> '') "
+      "SELECT position FROM finished",
       std::move(values));
   auto changed = co_await std::move(updating);
   co_return open_item_changed(changed, job, position);

@@ -144,9 +144,9 @@ class JobStore {
   boost::asio::awaitable<core::Result<std::vector<ItemRow>>> items(std::int64_t job, std::vector<std::string> states, int limit);
   // Both: conflict when the item is not open (planned, acting or unknown) any more.
   boost::asio::awaitable<core::Result<void>> item_acting(std::int64_t job, int position);
-  // state: done, kept, failed, unknown, or planned (given back)
+  // state: done, kept, failed, unknown, or planned (given back). `line` goes into the job's log with it, "" none.
   boost::asio::awaitable<core::Result<void>> item_finished(std::int64_t job, int position, std::string state, std::string error,
-                                                            std::int64_t bytes, std::int64_t rows);
+                                                            std::int64_t bytes, std::int64_t rows, std::string line = {});
   boost::asio::awaitable<core::Result<ItemTotals>> totals(std::int64_t job);
   boost::asio::awaitable<core::Result<void>> log(std::int64_t job, std::string line);
   // Oldest first, each after its time: "2026-03-03T14:05:06Z line".

@@ -64,9 +64,13 @@ awaitable<bool> Progress::wait(std::chrono::milliseconds duration) {
   co_return false;
 }
 
-awaitable<void> Progress::notice(std::string line) {
-  last_notice_ = "NOTICE " + std::move(line);
+void Progress::show_notice(std::string line) {
+  last_notice_ = std::move(line);
   if (hooks_.show) hooks_.show(header_, last_notice_);
+}
+
+awaitable<void> Progress::notice(std::string line) {
+  show_notice("NOTICE " + std::move(line));
   std::string stored = last_notice_;
   if (hooks_.log) co_await hooks_.log(std::move(stored));
 }
@@ -93,19 +97,20 @@ awaitable<core::Result<void>> Progress::act_on(db::ItemRow item, const Act& act)
   const std::int64_t job = item.job;
   const int position = item.position;
   ItemOutcome outcome = co_await act(std::move(item));
-  auto finished = co_await store_.item_finished(job, position, std::string(journal_word(outcome.state)), outcome.text,
-                                                outcome.bytes.count, outcome.rows);
+  std::string line;
+  if (outcome.state != ItemOutcome::State::given_back) {
+    std::string ending = outcome.notice.empty() ? outcome.text : outcome.notice;
+    if (ending.empty()) ending = journal_word(outcome.state);
+    line = fmt::format("NOTICE {}/{} {}: {}", ++finished_, total_, label, ending);
+  }
+  std::string word(journal_word(outcome.state));
+  auto finished = co_await store_.item_finished(job, position, std::move(word), outcome.text, outcome.bytes.count, outcome.rows, line);
   if (!finished) co_return core::fail(finished.error());
-  if (outcome.state == ItemOutcome::State::given_back) co_return core::Result<void>();
-  ++finished_;
-  std::string ending = outcome.notice.empty() ? outcome.text : outcome.notice;
-  if (ending.empty()) ending = journal_word(outcome.state);
-  std::string line = fmt::format("{}/{} {}: {}", finished_, total_, label, ending);
-  co_await notice(std::move(line));
+  if (!line.empty()) show_notice(std::move(line));
   co_return core::Result<void>();
 }
 
-awaitable<core::Result<db::ItemTotals>> Progress::for_each_item(std::string unit, int in_flight, Act act, Act settle) {
+awaitable<core::Result<db::ItemTotals>> Progress::for_each_item(std::string unit, int at_a_time, Act act, Act settle) {
   auto totals = co_await store_.totals(job_);
   if (!totals) co_return core::fail(totals.error());
   finished_ = totals->done + totals->kept + totals->failed + totals->unknown;
@@ -149,7 +154,7 @@ awaitable<core::Result<db::ItemTotals>> Progress::for_each_item(std::string unit
       if (!shared.error)
         shared.error = core::Error{core::Code::internal, "A step of the job ended unexpectedly", "a bug in the command", {}, {}};
     });
-    for (int count = 0; count < std::max(1, in_flight); ++count) workers.spawn("item", worker);
+    for (int count = 0; count < std::max(1, at_a_time); ++count) workers.spawn("item", worker);
     for (bool ended = false; !ended;) {
       ended = co_await workers.join(std::chrono::seconds(1));
       const bool cut_off = co_await async::is_cancelled();

@@ -53,17 +53,18 @@ class Progress {
   // The header line: "640/1 204 files · 53 % · 1 min left".
   void header(std::string text);
 
-  // Works through the open items (acting ones of an earlier life are settled first), `in_flight` at a time, stops between
+  // Works through the open items (acting ones of an earlier life are settled first), `at_a_time`, stops between
   // items when asked to. `act` acts on one item; it re-checks it first and returns `kept` with the reason when it no longer
   // qualifies. `settle` looks up what became of an item whose act was under way when the bot died: done, kept, failed, or
   // given_back to be acted on again; never a second call while the first may still be open.
   // Returns the totals; an error when the journal cannot be written (nothing more is acted on then).
   using Act = std::function<boost::asio::awaitable<ItemOutcome>(db::ItemRow item)>;
-  boost::asio::awaitable<core::Result<db::ItemTotals>> for_each_item(std::string unit, int in_flight, Act act, Act settle);
+  boost::asio::awaitable<core::Result<db::ItemTotals>> for_each_item(std::string unit, int at_a_time, Act act, Act settle);
 
  private:
   boost::asio::awaitable<core::Result<void>> act_on(db::ItemRow item, const Act& act);
   void show_counts(const std::string& unit);
+  void show_notice(std::string line);
 
   boost::asio::any_io_executor io_;
   std::int64_t job_;

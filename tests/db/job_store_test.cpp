@@ -186,11 +186,15 @@ TEST_F(JobTest, ManyItemsInOneCommit) {
 }
 
 TEST_F(JobTest, LogLinesCarryTheirTime) {
-  const auto number = create("$c");
+  const auto number = create("$c", 1);
   get(stores->jobs.log(number, "first"));
   get(stores->jobs.log(number, "second"));
-  EXPECT_THAT(get(stores->jobs.log_lines(number)), ElementsAre(testing::MatchesRegex("....-..-..T..:..:..Z first"),
-                                                               testing::MatchesRegex("....-..-..T..:..:..Z second")));
+  get(stores->jobs.item_acting(number, 1));
+  get(stores->jobs.item_finished(number, 1, "done", "", 0, 0, "third"));
+  EXPECT_EQ(error(stores->jobs.item_finished(number, 1, "done", "", 0, 0, "never")).code, Code::conflict);
+  EXPECT_THAT(get(stores->jobs.log_lines(number)),
+              ElementsAre(testing::MatchesRegex("....-..-..T..:..:..Z first"), testing::MatchesRegex("....-..-..T..:..:..Z second"),
+                          testing::MatchesRegex("....-..-..T..:..:..Z third")));
 }
 
 TEST_F(JobTest, ForgetsItemsOfOldJobsThatEnded) {
