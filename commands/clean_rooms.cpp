@@ -32,6 +32,7 @@ constexpr std::size_t shown_examples = 3;
 constexpr std::size_t shown_kept = 8;
 constexpr std::size_t keys_at_a_time = 5000;
 constexpr int most_in_flight = 5;  // Synapse runs no more of its tasks at once
+constexpr int rooms_beside = 2;    // made ready, or tidied up after, while Synapse deletes those in flight
 // Seen: 10 rooms of 25 events a second; 51 s for a room of 100 000.
 constexpr auto time_per_room = std::chrono::microseconds(100'000);
 constexpr auto time_per_event = std::chrono::microseconds(500);
@@ -335,11 +336,11 @@ awaitable<core::Result<jobs::Receipt>> run(jobs::Plan plan, jobs::Progress& prog
   auto choice = stored_choice(plan, context);
   if (!choice) co_return core::fail(choice.error());
   auto before = co_await danger_signs(**work);
-  RoomDeletion deletion(context, **work, progress, std::move(*choice));
+  const int in_flight = std::clamp(context.options().rooms_in_flight, 1, most_in_flight);
+  RoomDeletion deletion(context, **work, progress, std::move(*choice), in_flight);
   jobs::Progress::Act act = [&deletion](db::ItemRow item) { return deletion.act(std::move(item)); };
   jobs::Progress::Act settle = [&deletion](db::ItemRow item) { return deletion.settle(std::move(item)); };
-  const int in_flight = std::clamp(context.options().rooms_in_flight, 1, most_in_flight);
-  auto totals = co_await progress.for_each_item("rooms", in_flight, std::move(act), std::move(settle));
+  auto totals = co_await progress.for_each_item("rooms", in_flight + rooms_beside, std::move(act), std::move(settle));
   if (!totals) co_return core::fail(totals.error());
   auto receipt = co_await receipt_for(*totals, deletion, **work, progress.job(), context);
   if (!receipt || progress.stopping()) co_return receipt;

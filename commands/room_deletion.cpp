@@ -17,8 +17,8 @@ using State = ItemOutcome::State;
 
 namespace {
 
-constexpr auto first_poll = std::chrono::milliseconds(20);  // a small room is gone in a tenth of a second
-constexpr auto longest_poll = std::chrono::seconds(2);
+constexpr auto shortest_poll = std::chrono::milliseconds(20);  // a small room is gone in a tenth of a second
+constexpr auto longest_poll = std::chrono::milliseconds(2000);
 constexpr auto stop_grace = std::chrono::milliseconds(300);  // !freeze has a second for everything
 constexpr int most_lost_requests = 3;
 constexpr auto outage_limit = std::chrono::minutes(10);
@@ -73,8 +73,26 @@ void read_rows(const std::string& text, TableRows& rows, TableRows& leftovers) {
   }
 }
 
-RoomDeletion::RoomDeletion(command::Context& context, db::Session& work, jobs::Progress& progress, RoomChoice choice)
-    : context_(context), work_(work), progress_(progress), watch_(std::make_shared<RoomWatch>(std::move(choice))) {}
+RoomDeletion::RoomDeletion(command::Context& context, db::Session& work, jobs::Progress& progress, RoomChoice choice, int in_flight)
+    : context_(context),
+      work_(work),
+      progress_(progress),
+      slots_(context.services.io, in_flight),
+      watch_(std::make_shared<RoomWatch>(std::move(choice))) {}
+
+// For the receipt and for what is cleaned afterwards; decides nothing.
+awaitable<core::Result<RoomDeletion::Holdings>> RoomDeletion::count(std::string room_id) {
+  db::Arguments arguments;
+  arguments.emplace_back("room", std::move(room_id));
+  auto rows = co_await work_.query(db::sql::rooms_rows, std::move(arguments));
+  if (!rows) co_return core::fail(rows.error());
+  const db::Row& row = rows->front();
+  Holdings holdings;
+  for (const char* table : counted_tables) holdings.rows[table] = row.integer(table);
+  holdings.names.aliases = row.list("aliases");
+  holdings.names.expiring = row.list("expiring");
+  co_return holdings;
+}
 
 awaitable<core::Result<RoomDeletion::Before>> RoomDeletion::look(std::string room_id) {
   auto work = [watch = watch_, room_id](db::Transaction& transaction) -> core::Result<Before> {
@@ -86,12 +104,6 @@ awaitable<core::Result<RoomDeletion::Before>> RoomDeletion::look(std::string roo
     auto room = watch->look(transaction, room_id);
     if (!room) return core::fail(room.error());
     before.room = std::move(*room);
-    if (!before.room || kept_for(*before.room, watch->choice())) return before;
-    auto rows = transaction.exec(db::sql::rooms_rows, {{"room", room_id}});
-    if (!rows) return core::fail(rows.error());
-    for (const char* table : counted_tables) before.rows[table] = rows->front().integer(table);
-    before.names.aliases = rows->front().list("aliases");
-    before.names.expiring = rows->front().list("expiring");
     return before;
   };
   auto looking = work_.transaction(std::move(work));
@@ -127,8 +139,13 @@ awaitable<ItemOutcome> RoomDeletion::persist(db::ItemRow item, bool settling) {
 
 // nullopt: try again later.
 awaitable<std::optional<ItemOutcome>> RoomDeletion::attempt(db::ItemRow item, bool settling) {
+  auto counted = co_await count(item.target);
+  Slot slot = co_await slots_.take();
+  if (!slot) co_return outcome(State::given_back, "");
+  // Only now, so that nothing but the request comes after the look.
   const auto started = std::chrono::steady_clock::now();
   auto before = co_await look(item.target);
+  if (before && !counted) before = core::fail(counted.error());
   if (progress_.stopping() && !settling) co_return outcome(State::given_back, "");
   if (!before) {
     if (core::is_temporary(before.error())) {
@@ -137,7 +154,9 @@ awaitable<std::optional<ItemOutcome>> RoomDeletion::attempt(db::ItemRow item, bo
     }
     co_return outcome(State::failed, core::describe(before.error()));
   }
+  if (before->room) before->holdings = std::move(*counted);
   if (!before->room) {
+    slot.reset();
     // Ours from before a stop, or somebody else's: the room is gone either way and nothing is asked for.
     const bool deleted = before->task_status == "complete";
     if (!deleted && !settling) co_return outcome(State::kept, "it was gone already");
@@ -148,14 +167,15 @@ awaitable<std::optional<ItemOutcome>> RoomDeletion::attempt(db::ItemRow item, bo
   }
   if (before->task_status == "scheduled" || before->task_status == "active") {
     auto waited = co_await wait_for(item.target, before->task);
+    slot.reset();
     co_return co_await ended(std::move(item), std::move(*before), std::move(waited), started);
   }
   if (settling) co_return outcome(State::given_back, "");
   if (const auto reason = kept_for(*before->room, watch_->choice())) co_return outcome(State::kept, kept_text(*reason));
-  co_return co_await ask_and_wait(std::move(item), std::move(*before));
+  co_return co_await ask_and_wait(std::move(item), std::move(*before), std::move(slot));
 }
 
-awaitable<std::optional<ItemOutcome>> RoomDeletion::ask_and_wait(db::ItemRow item, Before before) {
+awaitable<std::optional<ItemOutcome>> RoomDeletion::ask_and_wait(db::ItemRow item, Before before, Slot slot) {
   const auto started = std::chrono::steady_clock::now();
   const synapse::AdminClient::DeleteRequest request;  // purge, no block, no force: a room somebody sits in is not emptied
   auto task = co_await context_.admin().delete_room(core::RoomId(item.target), request);
@@ -176,18 +196,20 @@ awaitable<std::optional<ItemOutcome>> RoomDeletion::ask_and_wait(db::ItemRow ite
     // refuses the second request for the same room (PaginationHandler.start_shutdown_and_purge_room: "Purge already in progress").
     if (waited.end == End::unknown && !progress_.stopping() && ++lost_requests_[item.target] < most_lost_requests) co_return std::nullopt;
   }
+  slot.reset();  // Synapse is free for the next room
   co_return co_await ended(std::move(item), std::move(before), std::move(waited), started);
 }
 
 // The task's row in the database costs Synapse nothing; the API is asked where that fails.
 awaitable<RoomDeletion::Waited> RoomDeletion::wait_for(std::string room_id, std::string task) {
-  std::chrono::milliseconds pause = first_poll;
+  const auto began = std::chrono::steady_clock::now();
+  std::chrono::milliseconds pause = std::clamp(usual_ * 3 / 4, shortest_poll, longest_poll);
   std::optional<std::chrono::steady_clock::time_point> stop_at;
   for (;;) {
     const bool on = co_await progress_.wait(pause);
     if (!on) {
       if (!stop_at) stop_at = std::chrono::steady_clock::now() + stop_grace;
-      co_await async::sleep_for(first_poll);
+      co_await async::sleep_for(shortest_poll);
     }
     db::Arguments arguments;
     arguments.emplace_back("room", room_id);
@@ -212,9 +234,12 @@ awaitable<RoomDeletion::Waited> RoomDeletion::wait_for(std::string room_id, std:
         if (waited.end == End::unknown && !present) waited.end = End::deleted;
       }
     }
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+    // Falls at once and rises slowly: after one huge room the small ones are not waited for as long.
+    if (waited.end == End::deleted) usual_ = std::min(usual_ * 5 / 4, took);
     if (waited.end != End::running) co_return waited;
     if (stop_at && std::chrono::steady_clock::now() > *stop_at) co_return waited;
-    pause = std::min<std::chrono::milliseconds>(pause * 5 / 4, longest_poll);
+    pause = std::clamp(took / 5, shortest_poll, longest_poll);
   }
 }
 
@@ -272,10 +297,11 @@ awaitable<ItemOutcome> RoomDeletion::ended(db::ItemRow item, Before before, Wait
       co_return outcome(State::given_back, "");
     case End::deleted: break;
   }
-  auto leftovers = co_await clean_leftovers(work_, item.target, std::move(before.names));
+  auto leftovers = co_await clean_leftovers(work_, item.target, std::move(before.holdings.names));
   ItemOutcome done;
-  done.rows = before.rows.empty() ? item.rows : sum(before.rows);
-  done.text = write_rows(before.rows, leftovers ? *leftovers : TableRows());
+  const TableRows& rows = before.holdings.rows;
+  done.rows = rows.empty() ? item.rows : sum(rows);
+  done.text = write_rows(rows, leftovers ? *leftovers : TableRows());
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
   done.notice = fmt::format("{}, {}", core::plural(done.rows, "row", "rows"), core::format_duration(took));
   if (!leftovers) done.notice += ", leftovers not cleaned: " + leftovers.error().what;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "async/tasks.hpp"
 #include "command/context.hpp"
 #include "commands/leftovers.hpp"
 #include "commands/room_selection.hpp"
@@ -18,7 +19,8 @@ namespace steward::commands {
 
 class RoomDeletion {
  public:
-  RoomDeletion(command::Context& context, db::Session& work, jobs::Progress& progress, RoomChoice choice);
+  // `in_flight`: deletions at once in Synapse; more act() than that prepare the next room or tidy up after one meanwhile.
+  RoomDeletion(command::Context& context, db::Session& work, jobs::Progress& progress, RoomChoice choice, int in_flight);
 
   // Keeps a room for which a reason has come up since the plan; else deletes it, once. An outage is waited for. Asked to
   // stop, it gives the room back within a second and notes what Synapse still finishes.
@@ -30,18 +32,23 @@ class RoomDeletion {
   const std::vector<std::string>& unfinished() const { return unfinished_; }
 
  private:
-  struct Before {
-    std::optional<RoomFacts> room;  // nullopt: gone
+  struct Holdings {
     TableRows rows;
     LeftoverNames names;
+  };
+  struct Before {
+    std::optional<RoomFacts> room;  // nullopt: gone
+    Holdings holdings;
     std::string task, task_status;  // Synapse's newest deletion of the room, "" without one
   };
+  using Slot = std::shared_ptr<void>;
   enum class End { deleted, failed, running, unknown };
   struct Waited { End end = End::unknown; std::string text; };
 
+  boost::asio::awaitable<core::Result<Holdings>> count(std::string room_id);
   boost::asio::awaitable<core::Result<Before>> look(std::string room_id);
   boost::asio::awaitable<std::optional<jobs::ItemOutcome>> attempt(db::ItemRow item, bool settling);
-  boost::asio::awaitable<std::optional<jobs::ItemOutcome>> ask_and_wait(db::ItemRow item, Before before);
+  boost::asio::awaitable<std::optional<jobs::ItemOutcome>> ask_and_wait(db::ItemRow item, Before before, Slot slot);
   boost::asio::awaitable<Waited> wait_for(std::string room_id, std::string task);
   boost::asio::awaitable<Waited> look_up(std::string room_id, std::string old_task);
   boost::asio::awaitable<Waited> ask_synapse(std::string room_id, std::string task);
@@ -51,6 +58,8 @@ class RoomDeletion {
   command::Context& context_;
   db::Session& work_;
   jobs::Progress& progress_;
+  async::Slots slots_;
+  std::chrono::milliseconds usual_{20};  // how long Synapse takes at least for one of these rooms, as far as is known
   std::shared_ptr<RoomWatch> watch_;  // only touched on the work session's thread
   std::vector<std::string> unfinished_;
   std::map<std::string, int> lost_requests_;  // by room: answered by nobody, begun by nobody

@@ -119,6 +119,29 @@ asio::awaitable<bool> Signal::wait_regardless(milliseconds timeout) {
   co_return waiter->notified;
 }
 
+struct Slots::State {
+  State(asio::any_io_executor executor, int count) : freed(std::move(executor)), free(count) {}
+  Signal freed;
+  int free;
+};
+
+Slots::Slots(asio::any_io_executor executor, int count) : state_(std::make_shared<State>(std::move(executor), count)) {}
+
+asio::awaitable<std::shared_ptr<void>> Slots::take() {
+  auto state = state_;
+  while (state->free == 0) {
+    co_await state->freed.wait(longest_wait);
+    const bool cancelled = co_await is_cancelled();
+    if (cancelled) co_return nullptr;
+  }
+  --state->free;
+  auto give_back = [state](void*) {
+    ++state->free;
+    state->freed.notify();
+  };
+  co_return std::shared_ptr<void>(state.get(), std::move(give_back));
+}
+
 struct TaskGroup::State {
   struct Child {
     std::string name;

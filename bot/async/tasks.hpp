@@ -37,6 +37,18 @@ class Signal {
   std::shared_ptr<State> state_;
 };
 
+// So many at once: coroutines of one thread that share something scarce.
+class Slots {
+ public:
+  Slots(boost::asio::any_io_executor executor, int count);
+  // Waits for a free one; it is free again when the last copy of the pointer goes. Null when the coroutine was cancelled.
+  boost::asio::awaitable<std::shared_ptr<void>> take();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
 // Coroutines that live and end together. In a cancelled child nothing throws: sleep_for() and Signal::wait() give false,
 // http calls give Code::cancelled, on_thread() still works (a journal must be written also on the way out), so a child must
 // look at these answers and end. Destroying the group cancels the children but does not wait for them. An exception that leaves a child is logged with the child's name and given to

@@ -71,6 +71,47 @@ TEST(Signal, WakesAllWaitersOnceEach) {
   EXPECT_FALSE(test::run(io, std::move(late))) << "the waking was remembered although somebody was woken";
 }
 
+TEST(Slots, LetInAsManyAsThereAreAndTheNextWhenOneGoes) {
+  asio::io_context io(1);
+  Failures failures;
+  TaskGroup group(io.get_executor(), failures.sink());
+  Slots slots(io.get_executor(), 2);
+  int inside = 0, most = 0, passed = 0;
+  auto child = [&]() -> asio::awaitable<void> {
+    const auto slot = co_await slots.take();
+    most = std::max(most, ++inside);
+    co_await sleep_for(milliseconds(2));
+    --inside;
+    ++passed;
+  };
+  for (int i = 0; i < 7; ++i) group.spawn("child", child);
+  auto joined = group.join(std::chrono::seconds(2));
+  EXPECT_TRUE(test::run(io, std::move(joined)));
+  EXPECT_EQ(passed, 7);
+  EXPECT_EQ(most, 2);
+}
+
+TEST(Slots, WhoIsCancelledWhileHeWaitsGetsNone) {
+  asio::io_context io(1);
+  Failures failures;
+  TaskGroup group(io.get_executor(), failures.sink());
+  Slots slots(io.get_executor(), 1);
+  auto taking = slots.take();
+  const auto held = test::run(io, std::move(taking));
+  bool got = true;
+  auto child = [&]() -> asio::awaitable<void> {
+    const auto slot = co_await slots.take();
+    got = slot != nullptr;
+  };
+  group.spawn("child", child);
+  auto pause = sleep_for(milliseconds(2));
+  test::run(io, std::move(pause));
+  group.cancel_all();
+  auto joined = group.join(std::chrono::seconds(2));
+  EXPECT_TRUE(test::run(io, std::move(joined)));
+  EXPECT_FALSE(got);
+}
+
 TEST(TaskGroup, CancelledChildrenSeeItAndEnd) {
   asio::io_context io(1);
   Failures failures;
