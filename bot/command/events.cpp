@@ -127,7 +127,10 @@ awaitable<std::string> State::on_message(matrix::Event event) {
   }
   auto role = co_await role_of(event.sender, services);
   if (!role) co_return co_await refuse_speaker(std::move(event), role.error());
-  co_await services.chat->read_receipt(event.room_id, event.event_id);
+  auto receipt = [this, room_id = event.room_id, event_id = event.event_id]() -> awaitable<void> {
+    co_await services.chat->read_receipt(room_id, event_id);
+  };
+  group.spawn("read receipt", std::move(receipt));
   Deliver deliver = room_delivery(event);
   if (!typed) {
     Answer answer;

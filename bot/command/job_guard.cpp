@@ -19,13 +19,20 @@ JobGuard::JobGuard(Services& services, Dispatcher& dispatcher) : services_(servi
 
 awaitable<core::Result<void>> JobGuard::start(db::JobRow job, jobs::Plan plan) {
   const std::int64_t number = job.number;
-  if (!services_.admin_room().empty()) {
-    co_await dispatcher_.show_job(std::move(job), "starting", "", /*state_changed=*/true);
+  const bool in_room = !services_.admin_room().empty();
+  if (in_room) co_await dispatcher_.show_job(std::move(job), "starting", "", /*state_changed=*/true);
+  // While Synapse takes the message; nothing is acted on before the proof.
+  auto ready = co_await make_ready(std::move(plan));
+  if (in_room) {
     auto event = co_await dispatcher_.live_event(number, live_message_limit);
     if (!event) co_return core::fail(event.error());
     auto right = co_await verify_database(*event, services_);
     if (!right) co_return core::fail(right.error());
   }
+  co_return ready;
+}
+
+awaitable<core::Result<void>> JobGuard::make_ready(jobs::Plan plan) {
   if (!services_.read) co_return core::Result<void>();
   auto schema = co_await db::schema_state(*services_.read);
   if (!schema) co_return core::fail(schema.error());

@@ -22,6 +22,8 @@ class JobGuard {
 
  private:
   boost::asio::awaitable<core::Result<void>> start(db::JobRow job, jobs::Plan plan);
+  // Schema, backups, the writer lock.
+  boost::asio::awaitable<core::Result<void>> make_ready(jobs::Plan plan);
 
   Services& services_;
   Dispatcher& dispatcher_;

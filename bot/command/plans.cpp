@@ -14,6 +14,7 @@ using boost::asio::awaitable;
 namespace {
 
 constexpr auto send_limit = std::chrono::seconds(30);
+constexpr auto head_start = std::chrono::milliseconds(100);
 
 std::string card_cause(std::int64_t number) { return "plan:" + std::to_string(number); }
 
@@ -249,14 +250,16 @@ awaitable<core::Result<Plans::Answer>> Plans::confirm(db::JobRow job, jobs::Plan
     auto moved = co_await services_.stores->jobs.move(job.continues, from, "void", fmt::format("continued by job {}", job.number));
     if (!moved || !*moved) core::log_warning("plans", "job {} could not be marked as continued by {}", job.continues, job.number);
   }
-  co_await take_reactions_back(job.number);
   const Command* command = services_.table->find(plan.command);
   if (command && command->spec.control) {
     auto stored = co_await services_.stores->jobs.find(job.number);
     if (stored && *stored) co_await run_at_once(std::move(**stored));
   } else {
     services_.runner->wake();
+    // The job waits for its first message; what tidies the room up queues behind it.
+    co_await async::sleep_for(head_start);
   }
+  co_await take_reactions_back(job.number);
   co_return answer;
 }
 

@@ -23,12 +23,12 @@ constexpr auto retry_start_after = std::chrono::seconds(10);
 
 struct Runner::State {
   State(boost::asio::any_io_executor io_, db::JobStore& store_, Hooks hooks_)
-      : io(io_), store(store_), hooks(std::move(hooks_)), wake(io_), watch_ended(io_) {}
+      : io(io_), store(store_), hooks(std::move(hooks_)), wake(io_), job_over(io_), watch_ended(io_) {}
 
   boost::asio::any_io_executor io;
   db::JobStore& store;
   Hooks hooks;
-  async::Signal wake, watch_ended;
+  async::Signal wake, job_over, watch_ended;
   bool stopping = false;
   bool frozen = false;
 
@@ -114,7 +114,7 @@ awaitable<void> watch(std::shared_ptr<Runner::State> state, std::int64_t number,
         const bool changed = std::exchange(state->shown_change, false);
         co_await state->hooks.show(std::move(job), state->header, state->notice, changed);
       }
-      co_await async::sleep_for(watch_step);
+      co_await state->job_over.wait(watch_step);
     }
   }
   state->watched = false;
@@ -188,6 +188,7 @@ awaitable<void> run_one(std::shared_ptr<Runner::State> state, db::JobRow job) {
   if (state->hooks.release) co_await state->hooks.release(*plan);
   auto ended = co_await state->store.find(job.number);
   state->job.reset();
+  state->job_over.notify();
   while (state->watched) co_await state->watch_ended.wait_regardless(std::chrono::seconds(60));
   state->locks.clear();
   state->progress.reset();
