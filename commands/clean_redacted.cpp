@@ -13,6 +13,7 @@
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "db/guard.hpp"
+#include "jobs/batches.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::commands {
@@ -28,9 +29,7 @@ using State = ItemOutcome::State;
 
 namespace {
 
-constexpr std::size_t events_at_a_time = 200;  // a few milliseconds of deletes, far below a quarter of a second
-constexpr auto least_pause = std::chrono::milliseconds(20), longest_pause = std::chrono::milliseconds(2000);
-constexpr int lock_tries = 5;
+constexpr std::size_t events_at_a_time = 200;  // in one transaction: some tens of milliseconds
 // Synapse's own pace and default (storage/databases/main/censor_events.py, config/server.py).
 constexpr auto retention = std::chrono::hours(24 * 7);
 
@@ -148,38 +147,37 @@ awaitable<core::Result<jobs::Plan>> plan(Arguments arguments, Context& context) 
 
 class Cleaning {
  public:
-  Cleaning(db::Session& work, jobs::Progress& progress) : work_(work), progress_(progress) {}
+  Cleaning(db::Session& work, db::Session* watch, jobs::Progress& progress) : progress_(progress), batches_(work, watch, progress, {}) {}
 
-  // Repeatable: what another life of the job took is not there any more, and each event is looked at again.
+  // One item is one transaction. Repeatable: what another life of the job took is not there any more, each event is looked at again.
   awaitable<ItemOutcome> act(db::ItemRow item) {
     const auto started = std::chrono::steady_clock::now();
-    auto cleaned = co_await clean(item.note);
-    if (!cleaned) co_return ended_early(cleaned.error());
-    ItemOutcome done;
-    done.rows = cleaned->rows.sum();
-    done.state = done.rows == 0 && !cleaned->kept.empty() ? State::kept : State::done;
-    done.text = write_rows({{"search", cleaned->rows.search}, {"old_columns", cleaned->rows.old_columns}, {"names", cleaned->rows.names},
-                            {"kept", static_cast<std::int64_t>(cleaned->kept.size())}}, {});
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
-    done.notice = fmt::format("{}, {}", core::plural(done.rows, "row", "rows"), core::format_duration(took));
-    if (!cleaned->kept.empty()) done.notice += "; kept, not censored any more: " + core::join(cleaned->kept, ", ");
-    if (done.state == State::kept) done.text = "Synapse has none of them censored any more";
-    co_await progress_.wait(std::clamp<std::chrono::milliseconds>(took * 2, least_pause, longest_pause));
-    co_return done;
+    RedactedCleaning cleaning;
+    jobs::Batches::Work work = [&cleaning, &item](db::Transaction& transaction, const std::vector<std::string>& after, std::int64_t) -> core::Result<jobs::Batch> {
+      if (!after.empty()) return jobs::Batch{};
+      auto cleaned = clean_redacted_text(transaction, item.note);
+      if (!cleaned) return core::fail(cleaned.error());
+      cleaning = std::move(*cleaned);
+      return jobs::Batch{.scanned = 1, .changed = cleaning.rows.sum(), .after = {item.target}};
+    };
+    auto running = batches_.run("event_search", std::move(work));
+    auto totals = co_await std::move(running);
+    if (totals.error) co_return ended_early(*totals.error);
+    if (totals.batches == 0) co_return outcome(State::given_back);
+    co_return done(cleaning, std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started));
   }
   const std::optional<core::Error>& gave_up() const { return gave_up_; }
 
  private:
-  // A lock that is not given is tried again.
-  awaitable<core::Result<RedactedCleaning>> clean(std::string events) {
-    for (int tried = 1;; ++tried) {
-      auto act = [&events](db::Transaction& transaction) { return clean_redacted_text(transaction, events); };
-      auto acting = work_.transaction(std::move(act));
-      auto cleaned = co_await std::move(acting);
-      if (cleaned || cleaned.error().code != core::Code::timeout || tried == lock_tries) co_return cleaned;
-      const bool on = co_await progress_.wait(std::chrono::milliseconds(200) * tried);
-      if (!on) co_return cleaned;
-    }
+  static ItemOutcome done(const RedactedCleaning& cleaning, std::chrono::milliseconds took) {
+    ItemOutcome done;
+    done.rows = cleaning.rows.sum();
+    done.text = write_rows({{"search", cleaning.rows.search}, {"old_columns", cleaning.rows.old_columns}, {"names", cleaning.rows.names},
+                            {"kept", static_cast<std::int64_t>(cleaning.kept.size())}}, {});
+    done.notice = fmt::format("{}, {}", core::plural(done.rows, "row", "rows"), core::format_duration(took));
+    if (!cleaning.kept.empty()) done.notice += fmt::format("; kept, not censored any more: {}", core::plural(static_cast<long long>(cleaning.kept.size()), "event", "events"));
+    for (const std::string& event : cleaning.kept) done.notice += " " + core::clean_name(event, 80);
+    return done;
   }
   ItemOutcome ended_early(const core::Error& error) {
     const bool again = core::is_temporary(error) || error.code == core::Code::cancelled || error.code == core::Code::in_doubt;
@@ -190,8 +188,8 @@ class Cleaning {
     return outcome(again ? State::given_back : State::failed, core::describe(error));
   }
 
-  db::Session& work_;
   jobs::Progress& progress_;
+  jobs::Batches batches_;
   std::optional<core::Error> gave_up_;
 };
 
@@ -211,7 +209,7 @@ awaitable<core::Result<jobs::Receipt>> run(jobs::Plan plan, jobs::Progress& prog
   auto work = context.work();
   if (!work) co_return core::fail(work.error());
   auto before = co_await danger_signs(**work);
-  Cleaning cleaning(**work, progress);
+  Cleaning cleaning(**work, context.services.control, progress);
   jobs::Progress::Act act = [&cleaning](db::ItemRow item) { return cleaning.act(std::move(item)); };
   jobs::Progress::Act settle = act;
   auto totals = co_await progress.for_each_item("parts", 1, std::move(act), std::move(settle));

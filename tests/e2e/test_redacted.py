@@ -195,6 +195,24 @@ def test_by_room(world):
     assert search_rows(world, events[there]) == 0
 
 
+def test_what_is_not_censored_any_more_is_kept_and_named(world):
+    """Purged and fetched anew between plan and confirmation: its text is there again, so it is not the plan's event any more."""
+    synapse, bob = world.synapse, world.user("bob")
+    room = world.fill.room(bob, name="Anew")
+    back, gone = synapse.send(bob, room, "zqback"), synapse.send(bob, room, "zqgone")
+    whole = synapse.sql_value("SELECT json FROM event_json WHERE event_id = %s", (back,))
+    for event in (back, gone):
+        redact(world, bob, room, event)
+    wait_looked_at(world, back, gone)
+    card = world.alice.plan("!clean-redacted")
+    synapse.sql("UPDATE event_json SET json = %s WHERE event_id = %s", (whole, back))
+    world.alice.confirm(card)
+    world.wait_job(card.plan_number, "done")
+    assert search_rows(world, back) == 1 and search_rows(world, gone) == 0
+    assert "Kept: 1 event" in world.alice.wait_receipt(card.plan_number)
+    assert back in synapse.sql_value("SELECT string_agg(line, chr(10)) FROM steward.job_log WHERE job = %s", (card.plan_number,))
+
+
 def big_room(world, count):
     """`count` redacted and censored messages with their search rows, and as many living ones, by SQL."""
     synapse, bob = world.synapse, world.user("bob")
