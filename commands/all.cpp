@@ -47,6 +47,8 @@ std::vector<command::Command> all_commands() {
       compress_state(),
       check_orphans(),
       clean_orphans(),
+      check_state_groups(),
+      clean_state_groups(),
       // Jobs
       jobs(),
       job(),

@@ -54,6 +54,8 @@ command::Command vacuum_full();
 command::Command compress_state();
 command::Command check_orphans();
 command::Command clean_orphans();
+command::Command check_state_groups();
+command::Command clean_state_groups();
 
 // Jobs
 command::Command jobs();

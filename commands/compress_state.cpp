@@ -9,6 +9,7 @@
 #include "commands/all.hpp"
 #include "commands/space.hpp"
 #include "commands/state_compression.hpp"
+#include "commands/unused_state_groups.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "db/guard.hpp"
@@ -134,6 +135,8 @@ awaitable<core::Result<jobs::Plan>> plan(Arguments arguments, Context& context) 
   if (schema->version < oldest_schema)
     co_return core::fail(core::Code::conflict, fmt::format("Synapse's schema {} is too old for this", schema->version),
                          "its own deletion of state groups cannot be told of changes before schema 89", "upgrade Synapse first");
+  auto apart = co_await keep_an_hour_from("clean-state-groups", context);
+  if (!apart) co_return core::fail(apart.error());
   auto rooms = co_await rooms_to_look_at(arguments, **read);
   if (!rooms) co_return core::fail(rooms.error());
   std::vector<Gain> gains;
@@ -245,6 +248,8 @@ awaitable<core::Result<void>> tell_of(const char* name, std::string state, std::
 awaitable<core::Result<jobs::Receipt>> run(jobs::Plan, jobs::Progress& progress, Context& context) {
   auto work = context.work();
   if (!work) co_return core::fail(work.error());
+  auto apart = co_await keep_an_hour_from("clean-state-groups", context);
+  if (!apart) co_return core::fail(apart.error());
   Compressing compressing(**work, progress, context);
   jobs::Progress::Act act = [&compressing](db::ItemRow item) { return compressing.act(std::move(item), /*killed=*/false); };
   jobs::Progress::Act settle = [&compressing](db::ItemRow item) { return compressing.act(std::move(item), /*killed=*/true); };

@@ -37,6 +37,7 @@ awaitable<core::Result<void>> JobGuard::make_ready(jobs::Plan plan) {
   auto schema = co_await db::schema_state(*services_.read);
   if (!schema) co_return core::fail(schema.error());
   if (plan.level >= static_cast<int>(Level::deletes)) {
+    std::erase(schema->background_updates, plan.own_update);
     auto allowed = db::allows_destruction(*schema);
     if (!allowed) co_return core::fail(allowed.error());
   }

@@ -53,6 +53,7 @@ std::string encode_plan(const Plan& plan) {
                {"undo", plan.undo},
                {"locks", plan.locks},
                {"needs_writer", plan.needs_writer},
+               {"own_update", plan.own_update},
                {"second_admin", plan.second_admin},
                {"parameters", plan.parameters}});
 }
@@ -76,6 +77,7 @@ core::Result<Plan> decode_plan(const std::string& text) {
     plan.undo = document.at("undo").get<std::string>();
     plan.locks = document.at("locks").get<std::vector<std::string>>();
     plan.needs_writer = document.at("needs_writer").get<bool>();
+    plan.own_update = document.value("own_update", "");  // not in the plans of older programs
     plan.second_admin = document.at("second_admin").get<bool>();
     plan.parameters = document.at("parameters").get<std::map<std::string, std::string>>();
     return plan;

@@ -114,6 +114,7 @@ class AdminClient {
     std::vector<std::string> running;
   };
   boost::asio::awaitable<core::Result<BackgroundUpdates>> background_updates();
+  boost::asio::awaitable<core::Result<void>> enable_background_updates();  // also wakes Synapse's updater
   struct Destinations {
     std::int64_t total = 0, failing = 0;
   };

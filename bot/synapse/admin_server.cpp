@@ -81,6 +81,13 @@ awaitable<Result<AdminClient::BackgroundUpdates>> AdminClient::background_update
   co_return updates;
 }
 
+awaitable<Result<void>> AdminClient::enable_background_updates() {
+  http::Call call = Ask("enable background updates", "POST", {"v1", "background_updates", "enabled"}).body(R"({"enabled":true})").call(options_);
+  const auto answer = co_await perform(transport_, std::move(call), options_);
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Result<void>();
+}
+
 // Failing ones have a failure_ts. Sorted by it they stand together at one end: at the front of the ascending order on
 // PostgreSQL, of the descending one on SQLite, because the two place NULL differently. So: from both ends, until one
 // ends.
