@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Turns files into a C++ header and source: SQL statements, migrations of the bot's own schema, or plain texts.
 
-    embed.py sql    OUT.cpp OUT.hpp NAMESPACE INCLUDE FILE…   one `extern const Statement <file name>;` per file
+    embed.py sql    OUT.cpp OUT.hpp NAMESPACE INCLUDE FILE…   one `extern const Statement <file name>;` per file, and a list of
+                                                              all; a FILE rights.tsv gives the rights that each needs
     embed.py schema OUT.cpp OUT.hpp NAMESPACE INCLUDE FILE…   a list of numbered migrations (NNN_name.sql)
     embed.py text   OUT.cpp OUT.hpp NAMESPACE INCLUDE FILE…   text("file name without ending")
 
@@ -14,6 +15,9 @@ import re
 import sys
 from pathlib import Path
 
+RIGHTS_FILE = "rights.tsv"  # made by scripts/sql-rights
+ROLES = ("reader", "writer")
+CHANGING = re.compile(r"\b(?:DELETE FROM|INSERT INTO|UPDATE \w+ (?:\w+ )?SET|FOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)|LOCK TABLE|TRUNCATE)\b", re.IGNORECASE)
 HEADER_KEYS = ("purpose", "locks", "safe while Synapse runs", "schema")
 CPP_WORDS = {
     "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete",
@@ -55,6 +59,26 @@ def header_of(path, text):
         if not any(line.startswith(key + ":") and line[len(key) + 1 :].strip() for line in lines):
             raise Refused(f'{path}: the header comment lacks a line "-- {key}: …"')
     return lines
+
+
+def role_of(path, header, body):
+    """Which role runs it: the reader unless the header has a line "role: writer". What changes rows must say so."""
+    role = next((line.removeprefix("role:").strip() for line in header if line.startswith("role:")), "reader")
+    if role not in ROLES:
+        raise Refused(f"{path}: role is {' or '.join(ROLES)}, not {role!r}")
+    if role == "reader" and CHANGING.search(re.sub(r"--[^\n]*", "", body)):
+        raise Refused(f'{path}: it changes or locks rows, so its header needs the line "-- role: writer"')
+    return role
+
+
+def rights_by_statement(path):
+    """{statement: [(privilege, table, [column])]} of rights.tsv."""
+    rights = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, privilege, table, *columns = line.split("\t")
+            rights.setdefault(name, []).append((privilege, table, columns[0].split() if columns else []))
+    return rights
 
 
 def without_header(text):
@@ -118,8 +142,17 @@ def literal(text):
     return f'R"{delimiter}({text}){delimiter}"'
 
 
+def right_literal(privilege, table, columns):
+    quoted = ", ".join(f'"{column}"' for column in columns)
+    return f'{{"{privilege}", "{table}", {{{quoted}}}}}'
+
+
 def embed_sql(files):
-    declarations, definitions = [], []
+    declarations, definitions, names_of_all = [], [], []
+    rights = {}
+    for path in [path for path in files if path.name == RIGHTS_FILE]:
+        rights = rights_by_statement(path)
+        files.remove(path)
     for path in files:
         name = path.stem
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in CPP_WORDS:
@@ -130,13 +163,18 @@ def embed_sql(files):
         prepared = "true" if "prepared: yes" in header else "false"
         try:
             body, names = number_parameters(without_header(text))
+            role = role_of(path, header, body)
         except Refused as problem:
-            raise Refused(f"{path}: {problem}") from None
+            raise Refused(str(problem) if str(problem).startswith(str(path)) else f"{path}: {problem}") from None
         if not body:
             raise Refused(f"{path}: no statement in it")
         declarations.append(f"extern const Statement {name};  // {purpose.removeprefix('purpose:').strip()}")
         parameters = ", ".join(f'"{parameter}"' for parameter in names)
-        definitions.append(f'const Statement {name}{{"{name}", {literal(body)}, {{{parameters}}}, {prepared}}};')
+        needed = ", ".join(right_literal(*right) for right in rights.get(name, []))
+        definitions.append(f'const Statement {name}{{"{name}", {literal(body)}, {{{parameters}}}, {prepared}, Role::{role}, {{{needed}}}}};')
+        names_of_all.append(f"&{name}")
+    declarations.append("extern const std::vector<const Statement*> all_statements;")
+    definitions.append("const std::vector<const Statement*> all_statements{\n" + ",\n".join(names_of_all) + "};")
     return '#include "db/statement.hpp"\n', declarations, definitions
 
 

@@ -2,6 +2,7 @@
 -- locks: ROW EXCLUSIVE on event_search, events, room_memberships
 -- safe while Synapse runs: yes; only for events whose JSON is censored (redacted_recheck, in the same transaction)
 -- schema: 84-94
+-- role: writer
 -- The tables: Synapse caches nothing of them. events.content and events.unrecognized_keys are neither read nor written by any
 -- supported version; what stands there is from before 2020 or from a cleaning script. Names of a past membership: what a redaction leaves.
 WITH search AS (DELETE FROM event_search WHERE event_id = ANY (:'events'::text[]) RETURNING 1),

@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on redactions, events, event_json, event_search, room_memberships, current_state_events
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- role: writer
 -- Each redaction is a row, also without a find, so that the last one is known. 'older' in milliseconds, 0: all; an unknown time is not old.
 -- Names that a current membership carries are read by Synapse and stay.
 SELECT r.event_id AS redaction, f.event_id, f.search_rows, f.old_columns, f.names, f.json

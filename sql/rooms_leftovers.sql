@@ -3,6 +3,7 @@
 -- safe while Synapse runs: yes; all of them are written in the transaction of their event, so that an event not yet visible hides its rows too
 -- schema: 84-94
 -- prepared: yes
+-- role: writer
 -- Orphans of room_retention and event_labels make the room impossible to join or to fill again (HTTP 500).
 -- Never here: blocked_rooms, event_reports, room_reports, room_ban_redactions and Synapse's streams.
 WITH retention AS (

@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on events, event_json, room_aliases, room_stats_state
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- role: writer
 -- Synapse forgets the name in its statistics when the last local user leaves. The JSON is parsed by the bot, never here.
 SELECT r.room_id, a.room_alias AS alias, s.name AS stats_name, named.json AS name_json
 FROM unnest(:'rooms'::text[]) AS r (room_id)

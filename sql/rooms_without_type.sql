@@ -3,6 +3,7 @@
 -- safe while Synapse runs: yes
 -- schema: 84-94
 -- prepared: yes
+-- role: writer
 SELECT r.room_id, j.json AS create_json
 FROM unnest(:'rooms'::text[]) AS r (room_id)
 CROSS JOIN LATERAL (SELECT e.event_id, e.type FROM events e WHERE e.room_id = r.room_id

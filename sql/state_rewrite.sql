@@ -2,6 +2,7 @@
 -- locks: ROW EXCLUSIVE on state_group_edges, state_groups_state
 -- safe while Synapse runs: yes, after state_lock and state_bump in the same transaction, between two state_chains that collapse to the same states
 -- schema: 89-94
+-- role: writer
 WITH gone_edges AS (DELETE FROM state_group_edges WHERE state_group = ANY (:'groups'::bigint[]) RETURNING 1),
 gone AS (DELETE FROM state_groups_state WHERE state_group = ANY (:'groups'::bigint[]) RETURNING 1),
 new_edges AS (

@@ -11,6 +11,7 @@ import pytest
 
 from support.postgres import PASSWORD
 from support.process import ROOT, wait_until
+from support.statements import SECRET_COLUMNS
 
 sys.path.insert(0, str(ROOT / "cmake"))
 from embed import number_parameters  # noqa: E402
@@ -19,12 +20,6 @@ TOKEN = "syt_YWxpY2U_QrStUvWxYzAbCdEfGhIj"  # shaped like an access token, cut: 
 STATEMENTS = sorted(
     path for pattern in ("database_*.sql", "check_*.sql", "report_*.sql") for path in (ROOT / "sql").glob(pattern)
 )
-SECRET_COLUMNS = {
-    "access_tokens": ("token",), "refresh_tokens": ("token",), "login_tokens": ("token",), "open_id_tokens": ("token",),
-    "user_ips": ("access_token", "ip", "user_agent"), "users": ("password_hash",), "registration_tokens": ("token",),
-    "threepid_validation_token": ("token",), "ui_auth_sessions": ("clientdict",), "sessions": ("value",),
-    "account_data": ("content",), "event_json": ("json",), "device_inbox": ("message_json",), "pushers": ("pushkey",),
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -187,8 +187,14 @@ class Postgres:
     def restore(self, database, file):
         self._run("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", file, "--dbname", self.url(database))
 
-    def _run(self, program, *arguments):
-        done = subprocess.run([self._programs / program, *map(str, arguments)], capture_output=True, text=True)
+    def psql(self, database, *arguments, user="synapse", options=""):
+        """psql as a person runs it, stopped by the first error; what it prints. `options`: settings of the session (PGOPTIONS)."""
+        return self._run("psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", self.url(database, user), *arguments, options=options)
+
+    def _run(self, program, *arguments, options=""):
+        done = subprocess.run(
+            [self._programs / program, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, "PGOPTIONS": options}
+        )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr}")
         return done.stdout

@@ -1,0 +1,149 @@
+"""The files of sql/ as a reader runs them by hand, and what each needs of a database. Used by tests/e2e/test_statements.py,
+tests/e2e/test_database_roles.py and scripts/sql-rights."""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .process import ROOT
+
+sys.path.insert(0, str(ROOT / "cmake"))
+from embed import RIGHTS_FILE, header_of, number_parameters, role_of, without_header  # noqa: E402
+
+# What no role that only reports may ever see (facts of Synapse's schema, not of this program).
+SECRET_COLUMNS = {
+    "access_tokens": ("token",), "refresh_tokens": ("token",), "login_tokens": ("token",), "open_id_tokens": ("token",),
+    "user_ips": ("access_token", "ip", "user_agent"), "users": ("password_hash",), "registration_tokens": ("token",),
+    "threepid_validation_token": ("token",), "threepid_guest_access_tokens": ("medium", "address", "guest_access_token", "first_inviter"),
+    "ui_auth_sessions": ("clientdict", "serverdict"), "sessions": ("value",), "account_data": ("content",), "room_account_data": ("content",),
+    "event_json": ("json", "internal_metadata"), "device_inbox": ("message_json",), "pushers": ("pushkey",), "e2e_room_keys": ("session_data",),
+    "event_search": ("vector",), "dehydrated_devices": ("device_data",), "device_federation_outbox": ("messages_json",),
+}  # fmt: skip
+# A plan or job that has to parse an event needs the event, and then the writing role has it.
+SECRETS_OF_THE_WRITER = {("event_json", "json")}
+OWN_SCHEMA = "the bot's own"  # in the header's schema line: a statement over the bot's own tables
+
+
+@dataclass
+class Statement:
+    """One file: its header's fields, its text with $1 …, the names of its parameters."""
+
+    path: Path
+    schema: str
+    role: str  # reader or writer
+    text: str
+    parameters: list = field(default_factory=list)
+
+    @property
+    def name(self):
+        return self.path.stem
+
+    @property
+    def own(self):
+        return self.schema.startswith(OWN_SCHEMA)
+
+    def fits(self, version):
+        """Whether the header's range has that version of Synapse's schema."""
+        if self.own or self.schema == "any":
+            return True
+        lowest, highest = map(int, self.schema.split("-"))
+        return lowest <= version <= highest
+
+
+def read_statement(path):
+    text = path.read_text(encoding="utf-8")
+    header = header_of(path, text)
+    schema = next(line for line in header if line.startswith("schema:")).removeprefix("schema:").strip()
+    body, names = number_parameters(without_header(text))
+    return Statement(path, schema, role_of(path, header, body), body.rstrip().rstrip(";"), names)
+
+
+def all_statements():
+    return [read_statement(path) for path in sorted((ROOT / "sql").glob("*.sql"))]
+
+
+def prepare(cursor, statement):
+    """Prepares it and throws it away; the types of its parameters as the server names them."""
+    cursor.execute(f"PREPARE probe AS {statement.text.replace('%', '%%')}", ())
+    cursor.execute("SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'probe'")
+    (types,) = cursor.fetchone()
+    cursor.execute("DEALLOCATE probe")
+    return types
+
+
+# A value for a parameter of that type, as it stands behind psql's -v; by name where any value will not do.
+VALUES = {"text": "x", "text[]": "{x}", "bigint": "1", "integer": "1", "boolean": "true", "bigint[]": "{1}", "integer[]": "{1}"}
+NAMED_VALUES = {"pid": "0", "groups": "{}", "row_groups": "{}", "types": "{}", "state_keys": "{}", "events": "{}", "edge_groups": "{}", "predecessors": "{}"}
+
+
+def values_of(cursor, statement):
+    """{parameter: a value} to run it by hand."""
+    types = prepare(cursor, statement)
+    return {name: NAMED_VALUES.get(name, VALUES[kind]) for name, kind in zip(statement.parameters, types)}
+
+
+# Rights: which columns of Synapse's tables a statement touches, asked of PostgreSQL itself.
+
+# The server notes what the body of an SQL function depends on, column by column, for writing statements too.
+DEPENDENCIES = """
+    SELECT c.relname, a.attname
+    FROM pg_depend d
+    JOIN pg_class c ON c.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid AND d.refobjsubid <> 0
+    WHERE d.classid = 'pg_proc'::regclass AND d.objid = %s::regprocedure
+      AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')"""
+COMMENT = re.compile(r"--[^\n]*")
+CHANGE = re.compile(r"\b(?:(DELETE) FROM|(UPDATE)(?! OF\b)|(INSERT) INTO)\s+(\w+)")
+ROW_LOCK = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)(?: OF (\w+))?")
+
+
+def changes(statement):
+    """{(privilege, table)} beyond reading. A row lock needs UPDATE."""
+    text = COMMENT.sub("", statement.text)
+    found = {(next(filter(None, match.groups()[:3])), match.group(4)) for match in CHANGE.finditer(ROW_LOCK.sub("", text))}
+    for match in ROW_LOCK.finditer(text):
+        alias = match.group(1)
+        table = re.search(rf"\b(?:FROM|JOIN) (\w+)(?: AS)? {alias}\b", text).group(1) if alias else re.search(r"\bFROM (\w+)", text).group(1)
+        found.add(("UPDATE", table))
+    return found
+
+
+def rights_of(cursor, statement):
+    """{(privilege, table): sorted columns}; no columns: the whole table."""
+    types = prepare(cursor, statement)
+    arguments = ", ".join(types)
+    cursor.execute(f"CREATE FUNCTION pg_temp.probe({arguments}) RETURNS void BEGIN ATOMIC {statement.text}; END".replace("%", "%%"), ())
+    cursor.execute(DEPENDENCIES, (f"pg_temp.probe({arguments})",))
+    read = {}
+    for table, column in cursor.fetchall():
+        columns = read.setdefault(("SELECT", table), set())
+        if column:
+            columns.add(column)
+    cursor.execute(f"DROP FUNCTION pg_temp.probe({arguments})")
+    rights = {key: sorted(columns) for key, columns in read.items()}
+    for privilege, table in changes(statement):
+        rights[(privilege, table)] = []
+    for (privilege, table), columns in rights.items():
+        if privilege == "SELECT" and not columns:  # count(*): any one column will do, so the first of the key
+            cursor.execute(
+                "SELECT a.attname FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
+                " ORDER BY a.attname = 'room_id' DESC, a.attnum LIMIT 1", (f"public.{table}",),
+            )  # fmt: skip
+            columns.append(cursor.fetchone()[0])
+    return rights
+
+
+def rights_text(cursor, version):
+    """The content of sql/rights.tsv on that database."""
+    lines = ["# statement, privilege, table, columns. Written by scripts/sql-rights from the newest Synapse's schema; do not edit."]
+    for statement in all_statements():
+        if statement.own or not statement.fits(version):
+            continue
+        for (privilege, table), columns in sorted(rights_of(cursor, statement).items()):
+            lines.append("\t".join([statement.name, privilege, table, " ".join(columns)]).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def rights_path():
+    return ROOT / "sql" / RIGHTS_FILE
