@@ -63,6 +63,7 @@ void add_setup_values(CLI::App& app, app::SetupOptions& options) {
            "address range that may use the bot's token (default: loopback when Synapse is reached over loopback)");
   app.add_option("--database", options.database, "connection string of Synapse's database (default: of homeserver.yaml)");
   app.add_option("--store-database", options.store_database, "connection string for the bot's own tables, if elsewhere");
+  app.add_flag("--grants", options.grants, "print the database roles with their rights, for psql, and do nothing else");
   app.add_flag("--no-database", options.no_database, "do not use Synapse's database: API commands only");
   app.add_option("--shared-secret-file", options.shared_secret_file, "file with registration_shared_secret");
   app.add_option("--admin-token-file", options.admin_token_file, "file with the access token of a server admin");

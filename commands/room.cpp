@@ -31,7 +31,7 @@ core::Result<std::optional<RoomFacts>> look(db::Transaction& transaction, const 
 }
 
 awaitable<core::Result<std::optional<RoomFacts>>> facts_of(core::RoomId room, Context& context) {
-  auto read = context.read();
+  auto read = context.plan();  // what clean-rooms would do with it, which only its own role can tell
   if (!read) co_return core::fail(read.error());
   RoomChoice choice;
   choice.server_name = context.options().server_name;

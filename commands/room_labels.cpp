@@ -12,10 +12,23 @@ namespace {
 
 constexpr std::size_t rooms_at_a_time = 1000;
 
+using ById = std::unordered_map<std::string, RoomFacts*>;
+
 std::string label_of(const db::Row& row) {
-  if (!row.text("alias").empty()) return core::clean_name(row.text("alias"));
-  if (!row.text("stats_name").empty()) return core::clean_name(row.text("stats_name"));
-  return core::clean_name(room::text_at(row.text("name_json"), "/content/name"));
+  return core::clean_name(row.text("alias").empty() ? row.text("stats_name") : row.text("alias"));
+}
+
+// The role of reports may not read events: there such a room stays without a name.
+core::Result<void> label_by_events(db::Transaction& transaction, const std::vector<std::string>& nameless, const ById& by_id) {
+  if (nameless.empty()) return {};
+  auto may = transaction.exec("SELECT has_column_privilege(to_regclass('event_json'), 'json', 'SELECT') AS may");
+  if (!may) return core::fail(may.error());
+  if (!may->front().boolean("may")) return {};
+  auto rows = transaction.exec(db::sql::rooms_old_names, {{"rooms", db::bind_array(nameless)}});
+  if (!rows) return core::fail(rows.error());
+  for (const db::Row& row : *rows)
+    by_id.at(row.text("room_id"))->label = core::clean_name(room::text_at(row.text("name_json"), "/content/name"));
+  return {};
 }
 
 }  // namespace
@@ -24,14 +37,20 @@ core::Result<void> label_rooms(db::Transaction& transaction, std::vector<RoomFac
   for (std::size_t start = 0; start < rooms.size(); start += rooms_at_a_time) {
     const std::size_t end = std::min(rooms.size(), start + rooms_at_a_time);
     std::vector<std::string> ids;
-    std::unordered_map<std::string, RoomFacts*> by_id;
+    ById by_id;
     for (std::size_t index = start; index < end; ++index) {
       ids.push_back(rooms[index]->room_id);
       by_id.emplace(rooms[index]->room_id, rooms[index]);
     }
     auto rows = transaction.exec(db::sql::rooms_names, {{"rooms", db::bind_array(ids)}});
     if (!rows) return core::fail(rows.error());
-    for (const db::Row& row : *rows) by_id.at(row.text("room_id"))->label = label_of(row);
+    std::vector<std::string> nameless;
+    for (const db::Row& row : *rows) {
+      const std::string id = row.text("room_id");
+      by_id.at(id)->label = label_of(row);
+      if (row.text("alias").empty() && row.is_null("stats_name")) nameless.push_back(id);
+    }
+    if (auto named = label_by_events(transaction, nameless, by_id); !named) return core::fail(named.error());
   }
   return {};
 }

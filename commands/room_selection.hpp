@@ -80,7 +80,8 @@ class RoomWatch {
   std::chrono::steady_clock::time_point refreshed_{};
 };
 
-// Fills the labels: local alias, else the last name, else "(no name)". Names are hostile and come cleaned.
+// Fills the labels: local alias, else the last name, else "(no name)". Names are hostile and come cleaned. A name that only events
+// hold is found where the role may read them (the writer).
 core::Result<void> label_rooms(db::Transaction& transaction, std::vector<RoomFacts*> rooms);
 // Of these rooms those whose create event says that they are spaces, where the statistics do not know it.
 core::Result<std::set<std::string>> untold_spaces(db::Transaction& transaction, const std::vector<std::string>& rooms);

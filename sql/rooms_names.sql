@@ -1,23 +1,8 @@
--- purpose: a room's local alias, else its name in the statistics, else the last name event it had
--- locks: ACCESS SHARE on events, event_json, room_aliases, room_stats_state
+-- purpose: a room's local alias, and its name in the statistics
+-- locks: ACCESS SHARE on room_aliases, room_stats_state
 -- safe while Synapse runs: yes
 -- schema: 84-94
--- role: writer
--- Synapse forgets the name in its statistics when the last local user leaves. The JSON is parsed by the bot, never here.
-SELECT r.room_id, a.room_alias AS alias, s.name AS stats_name, named.json AS name_json
+SELECT r.room_id, a.room_alias AS alias, s.name AS stats_name
 FROM unnest(:'rooms'::text[]) AS r (room_id)
 LEFT JOIN LATERAL (SELECT x.room_alias FROM room_aliases x WHERE x.room_id = r.room_id ORDER BY 1 LIMIT 1) AS a ON true
-LEFT JOIN room_stats_state s ON s.room_id = r.room_id
-LEFT JOIN LATERAL (
-  SELECT j.json
-  FROM (SELECT n.event_id, n.type, n.stream_ordering
-        FROM (SELECT e.event_id, e.type, e.stream_ordering, e.state_key, e.rejection_reason FROM events e
-              WHERE e.room_id = r.room_id ORDER BY e.stream_ordering DESC LIMIT 2000) AS n
-        WHERE n.type = 'm.room.name' AND n.state_key = '' AND n.rejection_reason IS NULL
-        UNION ALL
-        SELECT o.event_id, o.type, o.stream_ordering
-        FROM (SELECT e.event_id, e.type, e.stream_ordering, e.state_key, e.rejection_reason FROM events e
-              WHERE e.room_id = r.room_id ORDER BY e.topological_ordering, e.stream_ordering LIMIT 200) AS o
-        WHERE o.type = 'm.room.name' AND o.state_key = '' AND o.rejection_reason IS NULL) AS names
-  JOIN event_json j ON j.event_id = names.event_id
-  ORDER BY names.stream_ordering DESC LIMIT 1) AS named ON a.room_alias IS NULL AND s.name IS NULL;
+LEFT JOIN room_stats_state s ON s.room_id = r.room_id;

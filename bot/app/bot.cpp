@@ -45,6 +45,12 @@ db::SessionOptions session(std::string name, const core::Secret& connection) {
   return options;
 }
 
+std::unique_ptr<db::Session> reading_session(boost::asio::any_io_executor io, std::string name, const core::Secret& connection) {
+  db::SessionOptions options = session(std::move(name), connection);
+  options.read_only = true;
+  return std::make_unique<db::Session>(io, std::move(options));
+}
+
 command::Options options_of(const config::Config& config) {
   command::Options options;
   options.server_name = config.homeserver.server_name;
@@ -112,7 +118,7 @@ struct Bot::Parts {
   async::TaskGroup tasks;
 
   std::unique_ptr<http::Client> homeserver, media;
-  std::unique_ptr<db::Session> store, read, work, control;
+  std::unique_ptr<db::Session> store, read, plan, work, control;
   std::unique_ptr<db::Stores> stores;
   std::unique_ptr<matrix::Client> chat;
   std::unique_ptr<synapse::AdminClient> admin;
@@ -183,10 +189,9 @@ void Bot::Parts::make_clients() {
   };
   store = std::make_unique<db::Session>(io, std::move(store_options));
   stores = std::make_unique<db::Stores>(*store);
+  if (!config.database.reader.empty()) read = reading_session(io, "report", config.database.reader);
   if (!config.database.synapse.empty()) {
-    db::SessionOptions read_options = session("read", config.database.synapse);
-    read_options.read_only = true;
-    read = std::make_unique<db::Session>(io, std::move(read_options));
+    plan = reading_session(io, "read", config.database.synapse);
     db::SessionOptions work_options = session("work", config.database.synapse);
     work_options.check_connection = true;
     work = std::make_unique<db::Session>(io, std::move(work_options));
@@ -224,7 +229,8 @@ void Bot::Parts::make_conversation() {
   services.io = io;
   services.stores = stores.get();
   services.store_session = store.get();
-  services.read = read.get();
+  services.read = read ? read.get() : plan.get();
+  services.plan = plan.get();
   services.work = work.get();
   services.control = control.get();
   services.compute = endpoint ? &endpoint->compute() : nullptr;

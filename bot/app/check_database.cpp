@@ -4,6 +4,7 @@
 #include "app/check_report.hpp"
 #include "app/setup_database.hpp"
 #include "core/text.hpp"
+#include "db/grants.hpp"
 #include "db/guard.hpp"
 #include "db/session.hpp"
 
@@ -16,22 +17,6 @@ namespace {
 constexpr std::string_view settings_of_server =
     "SELECT datcollate, datctype, pg_encoding_to_char(encoding) AS encoding, current_setting('server_version_num')::bigint AS version "
     "FROM pg_database WHERE datname = current_database()";
-
-// Tables of Synapse that the commands read; those of other versions may be absent.
-constexpr std::string_view unreadable =
-    "SELECT name FROM unnest($1::text[]) AS wanted (name) "
-    "WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), 'SELECT') ORDER BY name";
-
-const std::vector<std::string>& tables_read() {
-  static const std::vector<std::string> tables{
-      "application_services_state", "application_services_txns", "appservice_stream_position", "background_updates",
-      "blocked_rooms", "current_state_events", "devices", "event_forward_extremities", "event_json", "event_to_state_groups",
-      "event_txn_id_device_id", "events", "local_current_membership", "local_media_repository", "local_media_repository_thumbnails",
-      "profiles", "remote_media_cache", "remote_media_cache_thumbnails", "room_aliases", "room_memberships", "room_retention",
-      "room_stats_current", "room_stats_state", "rooms", "scheduled_tasks", "schema_compat_version", "schema_version",
-      "state_groups", "state_groups_state", "user_directory", "users"};
-  return tables;
-}
 
 constexpr std::string_view queue =
     "SELECT coalesce((SELECT state FROM application_services_state WHERE as_id = $1), 'up') AS state, "
@@ -96,26 +81,34 @@ void judge_server(Report& report, const db::Row& row) {
   }
 }
 
-constexpr std::size_t most_names = 5;
+constexpr std::size_t most_grants = 3;
 
-// False: too little can be read for the other questions to be asked.
-bool judge_grants(Report& report, const core::Result<db::Rows>& rows, const std::string& role) {
-  if (!rows) {
-    report.error(Verdict::fail, "grants", rows.error(), "grant the right that is missing");
-    return false;
+void judge_grants(Report& report, const core::Result<std::vector<db::MissingRight>>& missing, const std::string& role) {
+  if (!missing) {
+    report.error(Verdict::fail, "grants", missing.error(), "grant the right that is missing");
+    return;
   }
-  std::vector<std::string> names;
-  for (const db::Row& row : *rows) names.push_back(row.text("name"));
-  if (names.empty()) {
-    report.ok("Synapse's tables are readable");
-    return true;
+  if (missing->empty()) {
+    report.ok(role + " has every right that the commands need");
+    return;
   }
-  const std::size_t count = names.size();
-  std::string mend = fmt::format("a database superuser runs: GRANT pg_read_all_data TO \"{}\";", role);
-  if (count <= most_names) mend = fmt::format("GRANT SELECT ON {} TO \"{}\";", core::join(names, ", "), role);
-  if (count > most_names) names.resize(most_names);
-  report.fail(fmt::format("{} may not read {}{}", role, core::join(names, ", "), count > most_names ? " …" : ""), std::move(mend));
-  return false;
+  std::vector<std::string> tables, grants;
+  for (const db::MissingRight& right : *missing) {
+    if (tables.empty() || tables.back() != right.table) tables.push_back(right.table);
+    grants.push_back(right.grant + ";");
+  }
+  const std::size_t count = tables.size();
+  const bool few = grants.size() <= most_grants;
+  if (tables.size() > 5) tables.resize(5);
+  report.fail(fmt::format("{} lacks rights on {}{}", role, core::join(tables, ", "), count > 5 ? fmt::format(" and {} more", count - 5) : ""),
+              (few ? "the owner of the tables runs: " + core::join(grants, " ") + " All of them: " : std::string("a superuser runs ")) +
+                  "steward setup --grants | psql");
+}
+
+void judge_superuser(Report& report, std::string_view key, const DatabaseFinding& finding) {
+  if (finding.superuser)
+    report.warn(fmt::format("{}: {} is a superuser, which may do everything to every database", key, finding.role),
+                "give the bot Synapse's role, or roles of its own: steward setup --grants | psql");
 }
 
 void judge_queue(Report& report, const db::Row& row) {
@@ -165,16 +158,30 @@ awaitable<void> check_synapse_database(Report& report, boost::asio::any_io_execu
   db::Session reading(io, std::move(options));
   const auto server = co_await reading.query(std::string(settings_of_server));
   if (const db::Row* row = first_row(report, "the database's settings", server)) judge_server(report, *row);
-  db::Values tables;
-  tables.push_back(db::bind_array(tables_read()));
-  const auto grants = co_await reading.query(std::string(unreadable), std::move(tables));
-  const bool readable = judge_grants(report, grants, finding.role);
-  if (!readable) co_return;
+  judge_superuser(report, "database.synapse", finding);
+  const auto missing = co_await db::missing_rights(reading, db::Role::writer);
+  judge_grants(report, missing, finding.role);
+  if (!finding.may_read) co_return;  // the next questions would only say it again
   co_await judge_schema(report, reading);
   db::Values id;
   id.emplace_back(config.appservice.id);
   const auto waiting = co_await reading.query(std::string(queue), std::move(id));
   if (const db::Row* row = first_row(report, "Synapse's queue to the bot", waiting)) judge_queue(report, *row);
+}
+
+awaitable<void> check_reader(Report& report, boost::asio::any_io_executor io, const config::Config& config, core::UserId chat,
+                             core::UserId sender) {
+  if (config.database.reader.empty()) co_return;
+  const auto finding = co_await look_at_database(io, config.database.reader, config.database.schema, chat, sender);
+  const bool connected = judge_connection(report, "database.reader", finding);
+  if (!connected) co_return;
+  judge_identity(report, finding, sender, config);
+  if (!finding.has_users) co_return;
+  judge_superuser(report, "database.reader", finding);
+  db::SessionOptions options = session(config.database.reader);
+  db::Session reading(io, std::move(options));
+  const auto missing = co_await db::missing_rights(reading, db::Role::reader);
+  judge_grants(report, missing, finding.role);
 }
 
 awaitable<void> check_room(Report& report, boost::asio::any_io_executor io, const config::Config& config) {
@@ -231,6 +238,7 @@ awaitable<bool> check_databases(Report& report, boost::asio::any_io_executor io,
   } else {
     co_await check_synapse_database(report, io, config, chat, sender);
   }
+  co_await check_reader(report, io, config, chat, sender);
   co_await check_store(report, io, config, chat, sender);
   co_return true;
 }

@@ -19,6 +19,7 @@
 #include "async/tasks.hpp"
 #include "config/config.hpp"
 #include "core/text.hpp"
+#include "db/grants.hpp"
 
 namespace steward::app {
 
@@ -199,7 +200,7 @@ void explain_finding(Run& run, const DatabaseFinding& finding, std::string_view 
   run.database_open = run.database_open || !finding.connected || finding.behind_pooler || !finding.may_write;
   if (!finding.connected) {
     say("{}: no connection. {}", what, finding.problem);
-    say("  For a role of the bot's own, a database superuser runs in psql:\n{}  and setup gets --database "
+    say("  For roles of the bot's own, a database superuser runs:\n{}  and setup gets --database "
         "'host=… port=5432 dbname=… user=steward password=…'.", database_statements("synapse", "steward", std::string(schema)));
     return;
   }
@@ -240,7 +241,8 @@ Result<void> look_at_databases(Run& run) {
     explain_finding(run, finding, "Database");
     if (finding.connected && finding.has_users && !finding.may_read) {
       run.database_open = true;
-      say("  {0} may not read Synapse's tables. A database superuser runs in psql:\n  GRANT pg_read_all_data TO \"{0}\";", finding.role);
+      say("  {0} may not read Synapse's tables. A database superuser runs:\n  steward setup --grants | psql --dbname='{1}' -v writer='{0}'",
+          finding.role, finding.database);
     }
     if (auto names = check_names(run, finding, present_id(run)); !names) return names;
   }
@@ -348,6 +350,10 @@ int without_registration(const Run& run, const RegistrationState& state) {
 }  // namespace
 
 int setup(const SetupOptions& options) {
+  if (options.grants) {
+    std::fputs(db::grants_script(schema).c_str(), stdout);
+    return finished;
+  }
   Run run{.options = options, .yaml = {}, .present = {}, .plan = {}};
   if (auto gathered = gather(run); !gathered) return give_up(gathered.error());
   if (options.print) return print_files(run);

@@ -20,6 +20,7 @@ struct SetupOptions {
   std::string user;                          // account that will run the bot; gets the files when root runs this
   bool no_database = false;
   bool print = false;
+  bool grants = false;  // only prints the roles and their rights, for psql
   bool no_wait = false;
 };
 

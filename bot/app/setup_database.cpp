@@ -14,10 +14,13 @@ namespace {
 constexpr std::string_view look = R"(
   SELECT current_user AS role, current_database() AS database,
          to_regclass('users') IS NOT NULL AS has_users,
-         CASE WHEN to_regclass('users') IS NULL THEN false ELSE has_table_privilege(to_regclass('users'), 'SELECT') END AS may_read,
+         CASE WHEN to_regclass('users') IS NULL THEN false
+              ELSE has_column_privilege(to_regclass('users'), 'name', 'SELECT')
+                   AND has_column_privilege(to_regclass('users'), 'appservice_id', 'SELECT') END AS may_read,
          to_regnamespace($1) IS NOT NULL AS has_schema,
          CASE WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE')
-              ELSE has_schema_privilege(to_regnamespace($1), 'CREATE') END AS may_write)";
+              ELSE has_schema_privilege(to_regnamespace($1), 'CREATE') END AS may_write,
+         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser)";
 
 constexpr std::string_view owners = "SELECT name, coalesce(appservice_id, '') AS appservice_id FROM users WHERE name IN ($1, $2)";
 
@@ -57,6 +60,7 @@ boost::asio::awaitable<DatabaseFinding> look_at_database(boost::asio::any_io_exe
   finding.may_read = row.boolean("may_read");
   finding.has_schema = row.boolean("has_schema");
   finding.may_write = row.boolean("may_write");
+  finding.superuser = row.boolean("superuser");
   if (!finding.may_read) co_return finding;
   db::Values users;
   users.emplace_back(chat.str());
@@ -69,14 +73,7 @@ boost::asio::awaitable<DatabaseFinding> look_at_database(boost::asio::any_io_exe
 }
 
 std::string database_statements(const std::string& database, const std::string& role, const std::string& schema) {
-  const std::string base = quoted_name(database), who = quoted_name(role), space = quoted_name(schema);
-  return fmt::format(
-      "  CREATE ROLE {1} LOGIN PASSWORD '…choose one…';\n"
-      "  GRANT CONNECT ON DATABASE {0} TO {1};\n"
-      "  \\connect {0}\n"
-      "  CREATE SCHEMA {2} AUTHORIZATION {1};   -- the bot's own tables\n"
-      "  GRANT pg_read_all_data TO {1};         -- plans and reports read Synapse's tables\n",
-      base, who, space);
+  return fmt::format("  steward setup --grants | psql --dbname='{}'   # makes {}, {}_reader and the schema {}\n", database, role, role, schema);
 }
 
 std::string schema_statement(const std::string& role, const std::string& schema) {

@@ -20,13 +20,14 @@ struct DatabaseFinding {
   bool may_read = false;    // ... and readable
   bool has_schema = false;  // the bot's schema is there
   bool may_write = false;   // ... or can be made, and written
+  bool superuser = false;
   bool behind_pooler = false;
   std::map<std::string, std::string> owners;  // user id → appservice_id ("" is a person) of those asked for that exist
 };
 boost::asio::awaitable<DatabaseFinding> look_at_database(boost::asio::any_io_executor io, core::Secret connection,
                                                          std::string schema, core::UserId chat, core::UserId sender);
 
-// The statements a database superuser runs for a role of the bot's own; text to print.
+// What a database superuser runs for roles of the bot's own; text to print.
 std::string database_statements(const std::string& database, const std::string& role, const std::string& schema);
 // Only what an existing role still needs.
 std::string schema_statement(const std::string& role, const std::string& schema);

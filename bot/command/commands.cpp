@@ -227,6 +227,7 @@ awaitable<core::Result<Arguments>> State::check(const Request& request, Context&
 }
 
 awaitable<Performed> State::answer(const Request& request, Arguments arguments, Context context, Deliver deliver) {
+  context.reports = true;
   auto answer = co_await request.command->answer(std::move(arguments), context);
   if (!answer) {
     co_await deliver(of(answer.error()));

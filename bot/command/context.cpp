@@ -26,7 +26,8 @@ core::Daytime daytime(const Options& options) {
   return day;
 }
 
-core::Result<db::Session*> Context::read() const { return need(services.read); }
+core::Result<db::Session*> Context::read() const { return reports ? need(services.read) : plan(); }
+core::Result<db::Session*> Context::plan() const { return need(services.plan); }
 core::Result<db::Session*> Context::work() const { return need(services.work); }
 
 }  // namespace steward::command

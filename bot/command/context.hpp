@@ -51,7 +51,8 @@ struct Services {
   boost::asio::any_io_executor io;
   db::Stores* stores = nullptr;
   db::Session* store_session = nullptr;
-  db::Session* read = nullptr;     // null without a connection to Synapse's database
+  db::Session* read = nullptr;     // reports, as the role that only reads; null without a connection to Synapse's database
+  db::Session* plan = nullptr;     // plans and their proofs, reading as the role that works; `read` itself when there is one role
   db::Session* work = nullptr;
   db::Session* control = nullptr;
   async::WorkThread* compute = nullptr;
@@ -81,8 +82,12 @@ struct Context {
   const Options& options() const { return *services.options; }
   db::Stores& stores() const { return *services.stores; }
   synapse::AdminClient& admin() const { return *services.admin; }
-  // The read session, or the refusal that names what is missing and how to give it.
+  bool reports = false;  // it answers; else it plans or works
+
+  // The session to read on, or the refusal that names what is missing and how to give it: a report's role reads no text of
+  // events and no secret; what a plan reads, its job may read too.
   core::Result<db::Session*> read() const;
+  core::Result<db::Session*> plan() const;  // for a report that says what a plan would do
   core::Result<db::Session*> work() const;
 };
 

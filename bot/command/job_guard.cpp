@@ -33,15 +33,15 @@ awaitable<core::Result<void>> JobGuard::start(db::JobRow job, jobs::Plan plan) {
 }
 
 awaitable<core::Result<void>> JobGuard::make_ready(jobs::Plan plan) {
-  if (!services_.read) co_return core::Result<void>();
-  auto schema = co_await db::schema_state(*services_.read);
+  if (!services_.plan) co_return core::Result<void>();
+  auto schema = co_await db::schema_state(*services_.plan);
   if (!schema) co_return core::fail(schema.error());
   if (plan.level >= static_cast<int>(Level::deletes)) {
     std::erase(schema->background_updates, plan.own_update);
     auto allowed = db::allows_destruction(*schema);
     if (!allowed) co_return core::fail(allowed.error());
   }
-  auto backups = co_await db::running_backups(*services_.read);
+  auto backups = co_await db::running_backups(*services_.plan);
   if (!backups) co_return core::fail(backups.error());
   if (!backups->empty())
     co_return core::fail(core::Code::unavailable, fmt::format("a {} runs (pid {})", backups->front().kind, backups->front().pid),

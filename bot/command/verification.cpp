@@ -35,12 +35,12 @@ awaitable<core::Result<matrix::Event>> verify_event(matrix::Event event, Service
   if (fetched->redacted)
     co_return core::fail(core::Code::cancelled, "The command was taken back", "its message was redacted", {});
   if (!same(event, *fetched)) co_return core::fail(forged("the homeserver's copy of the event says something else"));
-  if (services.read) {
-    auto own = co_await db::sent_by_own_device(*services.read, event.event_id, event.sender);
+  if (services.plan) {
+    auto own = co_await db::sent_by_own_device(*services.plan, event.event_id, event.sender);
     if (!own) co_return core::fail(own.error());
     if (*own) co_return *fetched;
     // Not in this database at all: it is not the homeserver's, which verify_database says by name for all above level 0.
-    auto known = co_await db::has_event(*services.read, event.event_id);
+    auto known = co_await db::has_event(*services.plan, event.event_id);
     if (!known) co_return core::fail(known.error());
     if (*known)
       co_return core::fail(forged("no device of " + event.sender.str() + " sent it (an application service or an impersonation token did)"));
@@ -49,15 +49,15 @@ awaitable<core::Result<matrix::Event>> verify_event(matrix::Event event, Service
 }
 
 awaitable<core::Result<void>> verify_database(core::EventId just_sent, Services& services) {
-  if (!services.read) co_return core::Result<void>();
+  if (!services.plan) co_return core::Result<void>();
   // The send was answered after the event was persisted, so it must be there; a replica would need a moment more.
   for (int attempt = 0; attempt < 5; ++attempt) {
-    auto found = co_await db::has_event(*services.read, just_sent);
+    auto found = co_await db::has_event(*services.plan, just_sent);
     if (!found) co_return core::fail(found.error());
     if (*found) co_return core::Result<void>();
     co_await async::sleep_for(std::chrono::milliseconds(200));
   }
-  auto name = co_await db::database_name(*services.read);
+  auto name = co_await db::database_name(*services.plan);
   co_return core::fail(core::Code::conflict, "The database is not this homeserver's",
                        "an event the bot has just sent to " + services.options->server_name + " is not in " +
                            (name ? *name : std::string("the configured database")),

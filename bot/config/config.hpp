@@ -52,6 +52,7 @@ struct Config {
   core::Secret admin_token;  // empty: the as_token administers
   struct Database {
     core::Secret synapse;  // connection string of Synapse's database; empty: no SQL, API commands only
+    core::Secret reader;   // the same database as a role that runs reports only; empty: as synapse
     core::Secret store;    // the bot's own schema; empty: as synapse
     std::string schema = "steward";
   } database;

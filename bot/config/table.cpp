@@ -115,6 +115,12 @@ std::vector<Row> local_rows() {
        "",
        [](Config& c, const Value& v) { return put(c.database.synapse, v, check_connection_string); },
        [](const Config& c) { return c.database.synapse.reveal(); }},
+      {{"database.reader", Type::secret, "", false, false,
+        "Connection string of Synapse's database for reports, as a role that may read single columns only (`steward setup --grants` "
+        "prints its rights). If not set, `database.synapse` reads too."},
+       "",
+       [](Config& c, const Value& v) { return put(c.database.reader, v, check_connection_string); },
+       [](const Config& c) { return c.database.reader.reveal(); }},
       {{"database.store", Type::secret, "", false, false,
         "Connection string of the database that holds the bot's own schema, if it is not Synapse's."},
        "",

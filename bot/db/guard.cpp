@@ -2,6 +2,7 @@
 
 #include "async/tasks.hpp"
 #include "db/store_outcome.hpp"
+#include "sql/statements.hpp"
 
 namespace steward::db {
 namespace {
@@ -95,12 +96,12 @@ boost::asio::awaitable<Result<void>> take_and_pin(Session& session, Lock lock) {
   }
 }
 
-boost::asio::awaitable<Result<bool>> exists(Session& session, std::string sql, Values values) {
-  auto reading = session.query("SELECT EXISTS (" + sql + ") AS found", std::move(values));
+boost::asio::awaitable<Result<bool>> exists(Session& session, const Statement& statement, Arguments arguments) {
+  auto reading = session.query(statement, std::move(arguments));
   auto rows = co_await std::move(reading);
   if (!rows && rows.error().source == "42P01") co_return false;  // no such table: not a homeserver's database at all
   if (!rows) co_return core::fail(rows.error());
-  co_return rows->at(0).boolean("found");
+  co_return !rows->empty();
 }
 
 }  // namespace
@@ -132,18 +133,17 @@ boost::asio::awaitable<Result<void>> release_writer(Session& work) {
 }
 
 boost::asio::awaitable<Result<bool>> has_event(Session& read, core::EventId event) {
-  Values values(1, Value(event.str()));
-  auto looking = exists(read, "SELECT 1 FROM events WHERE event_id = $1", std::move(values));
+  Arguments arguments;
+  arguments.emplace_back("event", event.str());
+  auto looking = exists(read, sql::event_known, std::move(arguments));
   co_return co_await std::move(looking);
 }
 
 boost::asio::awaitable<Result<bool>> sent_by_own_device(Session& read, core::EventId event, core::UserId sender) {
-  Values values(1, Value(event.str()));
-  values.emplace_back(sender.str());
-  auto looking = exists(read,
-                        "SELECT 1 FROM event_txn_id_device_id t JOIN events e ON e.event_id = t.event_id "
-                        "WHERE t.event_id = $1 AND t.user_id = $2 AND e.sender = $2",
-                        std::move(values));
+  Arguments arguments;
+  arguments.emplace_back("event", event.str());
+  arguments.emplace_back("sender", sender.str());
+  auto looking = exists(read, sql::event_of_device, std::move(arguments));
   co_return co_await std::move(looking);
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/log.hpp"
 #include "db/connection_string.hpp"
+#include "db/grants.hpp"
 #include "db/sqlstate.hpp"
 
 namespace steward::db {
@@ -30,6 +31,11 @@ struct Notices {
 thread_local Notices notices;
 // The same connection as libpq knows it: libpqxx 6 hides why a connection broke. Null when there is none.
 thread_local PGconn* raw_connection = nullptr;
+
+std::string current_role() {
+  const char* name = raw_connection ? PQuser(raw_connection) : nullptr;
+  return name ? name : "";
+}
 
 std::string field(const PGresult* result, int code) {
   const char* text = PQresultErrorField(result, code);
@@ -456,6 +462,10 @@ core::Result<Rows> Transaction::exec(const Statement& statement, const Arguments
     if (!given[i]) return wrong("missing", statement.parameters[i]);
   auto rows = statement.prepared ? exec_prepared(statement.text, values) : exec(statement.text, values);
   if (!rows && rows.error().code == Code::rejected) rows.error().what += " (" + std::string(statement.name) + ")";
+  if (!rows && rows.error().code == Code::not_allowed) {
+    if (std::string grant = grant_for(statement, rows.error().why, current_role()); !grant.empty())
+      rows.error().next = "the owner of the table runs: " + grant + " (steward setup --grants prints all of them)";
+  }
   return rows;
 }
 

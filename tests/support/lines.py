@@ -1,0 +1,78 @@
+"""A line for every command that reads, and for every dry run: what tests run all of them with. A new command without a line here
+fails the tests that walk over `steward commands --json`."""
+
+import json
+
+
+def commands(steward):
+    """[{name, level, flags, sources, …}] as the program itself lists them."""
+    return json.loads(steward.command("commands", "--json", check=True).stdout)
+
+
+def has_dry_run(command):
+    return any(flag["name"] == "--dry-run" for flag in command["flags"])
+
+
+# Dry runs of commands that need only the database; {room} is a living room, {pid} another program's server process.
+DRY_RUNS = {
+    "clean-rooms": ["clean-rooms", "clean-rooms --older 1d --include left,aliased,published,spaces,upgraded,reported,delayed,blocked"],
+    "clean-redacted": ["clean-redacted", "clean-redacted --older 30d"],
+    "purge-media": ["purge-media 30d", "purge-media 30d --both", "purge-media 1d --remote"],
+    "purge-user-media": ["purge-user-media @carol"],
+    "db-stop": ["db-stop {pid}", "db-stop {pid} --terminate"],
+    "analyze": ["analyze", "analyze events"],
+    "vacuum": ["vacuum", "vacuum events"],
+    "vacuum-full": ["vacuum-full", "vacuum-full events"],
+    "reindex": ["reindex events"],
+    "compress-state": ["compress-state", "compress-state {room}"],
+    "allow": ["allow @carol reader"],
+    "deny": ["deny @bob"],
+    "thaw": ["thaw"],
+}
+# Dry runs that have to ask Synapse, each with the reason.
+NEED_SYNAPSE = {
+    "purge-media": "which rooms' retention and media settings the API knows",
+}
+
+# Commands that answer at once; those with a source other than the bot's own memory read Synapse's database or its API.
+REPORTS = {
+    "help": ["help", "help clean-rooms"],
+    "whoami": ["whoami"],
+    "settings": ["settings"],
+    "status": ["status"],
+    "version": ["version"],
+    "ping": ["ping"],
+    "appservices": ["appservices"],
+    "audit": ["audit"],
+    "list-rooms": ["list-rooms", "list-rooms --empty --sort size", "list-rooms --sort activity --older 1d"],
+    "room": ["room {room}"],
+    "media-usage": ["media-usage", "media-usage --by server", "media-usage --by type", "media-usage --by month"],
+    "db": ["db"],
+    "db-size": ["db-size", "db-size --indexes", "db-size --rooms"],
+    "db-growth": ["db-growth"],
+    "db-bloat": ["db-bloat"],
+    "db-activity": ["db-activity --all"],
+    "check-db": ["check-db"],
+    "query": ["query"],
+    "jobs": ["jobs"],
+}
+# Reads that answer only about a job, a plan or a person that must exist first.
+NEED_SOMETHING = {"job", "log", "yes", "no"}
+
+
+def report_lines(steward):
+    """Every line of every report, each named query among them. The caller fills in {room}."""
+    known = {command["name"] for command in commands(steward) if command["level"] == 0}
+    missing = known - set(REPORTS) - NEED_SOMETHING
+    assert not missing, f"no line in tests/support/lines.py for {sorted(missing)}"
+    queries = [row["name"] for row in json.loads(steward.exec("query", "--json", check=True).stdout)]
+    lines = [line for name, some in sorted(REPORTS.items()) if name in known for line in some]
+    return lines + [f"query {name}" for name in queries]
+
+
+def dry_run_lines(steward):
+    """{command: its lines with --dry-run} of every command that has the flag."""
+    names = {command["name"] for command in commands(steward) if has_dry_run(command)}
+    missing = names - set(DRY_RUNS)
+    assert not missing, f"no line in tests/support/lines.py for the dry run of {sorted(missing)}"
+    return {name: [f"{line} --dry-run" for line in DRY_RUNS[name]] for name in sorted(names)}
