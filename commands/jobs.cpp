@@ -150,6 +150,15 @@ awaitable<core::Result<jobs::Plan>> plan_over(db::JobRow job, std::vector<std::s
 awaitable<core::Result<jobs::Plan>> plan_resume(Arguments arguments, Context& context) {
   auto job = co_await find_job(*arguments.integer("number"), context);
   if (!job) co_return core::fail(job.error());
+  // Left behind by a program that died; `run` takes such a job up by itself, a line from the terminal does not.
+  const bool left_behind = job->state == "running" && context.services.runner->running() != job->number && job->started_ago >= std::chrono::seconds(1);
+  if (left_behind) {
+    const std::vector<std::string> from{"running"};
+    auto moved = co_await context.stores().jobs.move(job->number, from, "stopped", "interrupted");
+    if (!moved) co_return core::fail(moved.error());
+    job->state = "stopped";
+    job->reason = "interrupted";
+  }
   if (job->state != "stopped")
     co_return core::fail(core::Code::conflict, fmt::format("Job {} is not stopped", job->number), "it is " + state_words(*job), "!retry works on what failed");
   const std::vector<std::string> open{"planned", "acting", "unknown"};

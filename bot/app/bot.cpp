@@ -62,6 +62,7 @@ command::Options options_of(const config::Config& config) {
   options.share = config.safety.share;
   options.keep_rooms = config.rooms.keep;
   options.rooms_in_flight = config.rooms.in_flight;
+  options.large_room = config.rooms.large;
   options.bot = core::UserId("@" + config.bot.localpart + ":" + config.homeserver.server_name);
   options.sender = core::UserId("@" + config.appservice.sender_localpart + ":" + config.homeserver.server_name);
   options.bot_display_name = config.bot.display_name;
@@ -233,6 +234,12 @@ void Bot::Parts::make_conversation() {
   services.plan = plan.get();
   services.work = work.get();
   services.control = control.get();
+  if (!config.database.synapse.empty())
+    services.new_session = [this](std::string name) {
+      db::SessionOptions own = session(std::move(name), config.database.synapse);
+      own.check_connection = true;
+      return std::make_unique<db::Session>(io, std::move(own));
+    };
   services.compute = endpoint ? &endpoint->compute() : nullptr;
   services.admin = admin.get();
   services.chat = chat.get();
@@ -531,6 +538,7 @@ void Bot::reload(config::Config config) {
   parts.options.share = fresh.share;
   parts.options.keep_rooms = fresh.keep_rooms;
   parts.options.rooms_in_flight = fresh.rooms_in_flight;
+  parts.options.large_room = fresh.large_room;
   parts.options.file_retention = fresh.file_retention;
   parts.room->set_admins(config.room.admins);
   parts.config.keep = config.keep;

@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct Options {
   double share = 0.1;
   std::vector<std::string> keep_rooms;
   int rooms_in_flight = 3;
+  int large_room = 10'000;  // events
   core::UserId bot;
   core::UserId sender;
   std::string bot_display_name;
@@ -55,6 +57,8 @@ struct Services {
   db::Session* plan = nullptr;     // plans and their proofs, reading as the role that works; `read` itself when there is one role
   db::Session* work = nullptr;
   db::Session* control = nullptr;
+  // Another session on Synapse's database for a job that needs one of its own; empty without a connection to it.
+  std::function<std::unique_ptr<db::Session>(std::string name)> new_session;
   async::WorkThread* compute = nullptr;
   synapse::AdminClient* admin = nullptr;
   matrix::Client* chat = nullptr;

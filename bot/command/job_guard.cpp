@@ -19,6 +19,11 @@ JobGuard::JobGuard(Services& services, Dispatcher& dispatcher) : services_(servi
 
 awaitable<core::Result<void>> JobGuard::start(db::JobRow job, jobs::Plan plan) {
   const std::int64_t number = job.number;
+  if (!plan.needs_synapse) {
+    auto right = co_await verify_stopped_database(services_);
+    if (!right) co_return core::fail(right.error());
+    co_return co_await make_ready(std::move(plan));
+  }
   const bool in_room = !services_.admin_room().empty();
   if (in_room) co_await dispatcher_.show_job(std::move(job), "starting", "", /*state_changed=*/true);
   // While Synapse takes the message; nothing is acted on before the proof.

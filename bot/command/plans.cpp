@@ -13,7 +13,7 @@ using boost::asio::awaitable;
 
 namespace {
 
-constexpr auto send_limit = std::chrono::seconds(30);
+constexpr auto send_limit = std::chrono::seconds(30), terminal_send_limit = std::chrono::seconds(2);
 constexpr auto head_start = std::chrono::milliseconds(100);
 
 std::string card_cause(std::int64_t number) { return "plan:" + std::to_string(number); }
@@ -123,7 +123,9 @@ awaitable<void> Plans::post_card(std::int64_t number, const jobs::Plan& plan, co
   envelope.notice = false;  // a plan that waits must ring
   envelope.reply_to = context.command_event;
   if (!context.terminal) envelope.mentions.push_back(context.asker);
-  auto event = co_await room_.say_and_wait(card_cause(number), std::move(card), std::move(envelope), send_limit);
+  // Who types in a terminal is shown the plan there, and Synapse may be stopped.
+  const auto limit = context.terminal ? terminal_send_limit : send_limit;
+  auto event = co_await room_.say_and_wait(card_cause(number), std::move(card), std::move(envelope), limit);
   if (!event) {
     core::log_warning("plans", "the card of plan {} is not sent yet: {}", number, core::describe(event.error()));
     co_return;

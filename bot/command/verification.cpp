@@ -48,6 +48,16 @@ awaitable<core::Result<matrix::Event>> verify_event(matrix::Event event, Service
   co_return *fetched;
 }
 
+awaitable<core::Result<void>> verify_stopped_database(Services& services) {
+  if (!services.read) co_return core::Result<void>();
+  auto newest = co_await services.stores->outbox.newest_sent(services.admin_room());
+  if (!newest) co_return core::fail(newest.error());
+  if (!*newest)
+    co_return core::fail(core::Code::conflict, "Nothing shows that this is the homeserver's database",
+                         "the bot knows of no message that it sent lately", "start Synapse and the bot once, then stop Synapse again");
+  co_return co_await verify_database((*newest)->event_id, services);
+}
+
 awaitable<core::Result<void>> verify_database(core::EventId just_sent, Services& services) {
   if (!services.plan) co_return core::Result<void>();
   // The send was answered after the event was persisted, so it must be there; a replica would need a moment more.
@@ -59,7 +69,7 @@ awaitable<core::Result<void>> verify_database(core::EventId just_sent, Services&
   }
   auto name = co_await db::database_name(*services.plan);
   co_return core::fail(core::Code::conflict, "The database is not this homeserver's",
-                       "an event the bot has just sent to " + services.options->server_name + " is not in " +
+                       "the newest event that the bot sent to " + services.options->server_name + " is not in " +
                            (name ? *name : std::string("the configured database")),
                        "set `database.synapse` to the database Synapse itself uses (a staging copy or another server's database would be "
                        "planned on and the wrong rooms deleted)");

@@ -17,5 +17,7 @@ boost::asio::awaitable<core::Result<matrix::Event>> verify_event(matrix::Event e
 
 // `just_sent` must be found in Synapse's database; else everything above level 0 is refused (conflict) and both addresses named.
 boost::asio::awaitable<core::Result<void>> verify_database(core::EventId just_sent, Services& services);
+// With Synapse stopped nothing can be sent: the newest message that the bot is known to have sent to its room must be found.
+boost::asio::awaitable<core::Result<void>> verify_stopped_database(Services& services);
 
 }  // namespace steward::command

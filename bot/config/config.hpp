@@ -76,6 +76,7 @@ struct Config {
   struct Rooms {
     std::vector<std::string> keep;  // never cleaned
     int in_flight = 3;
+    int large = 10'000;  // events
   } rooms;
   struct Keep {
     std::int64_t inbox_days = 30, item_days = 90, audit_days = 400, file_days = 7;

@@ -221,6 +221,11 @@ std::vector<Row> room_rows() {
        "",
        [](Config& c, const Value& v) { return in_range(c.rooms.in_flight, v, 1, 5); },
        [](const Config& c) { return std::to_string(c.rooms.in_flight); }},
+      {{"rooms.large", Type::integer, "10000", false, true,
+        "From how many events on a room is large: `!clean-rooms --method hybrid` empties it before Synapse deletes it."},
+       "",
+       [](Config& c, const Value& v) { return in_range(c.rooms.large, v, 1, 1'000'000'000); },
+       [](const Config& c) { return std::to_string(c.rooms.large); }},
   };
 }
 

@@ -113,6 +113,47 @@ boost::asio::awaitable<Result<void>> JobStore::item_finished(std::int64_t job, i
   co_return open_item_changed(changed, job, position);
 }
 
+boost::asio::awaitable<Result<void>> JobStore::items_acting(std::int64_t job, std::vector<int> positions) {
+  std::vector<ItemEnd> ends;
+  for (const int position : positions) ends.push_back({position, "acting", "", 0});
+  return items_finished(job, std::move(ends));
+}
+
+boost::asio::awaitable<Result<void>> JobStore::items_finished(std::int64_t job, std::vector<ItemEnd> ends) {
+  std::vector<std::string> positions, states, errors, rows;
+  for (ItemEnd& end : ends) {
+    positions.push_back(std::to_string(end.position));
+    states.push_back(std::move(end.state));
+    errors.push_back(std::move(end.error));
+    rows.push_back(std::to_string(end.rows));
+  }
+  const Values values{bind(job), bind_array(positions), bind_array(states), bind_array(errors), bind_array(rows)};
+  auto work = [job, values, wanted = static_cast<std::int64_t>(ends.size())](Transaction& transaction) -> Result<void> {
+    auto changed = transaction.exec(
+        "UPDATE job_item SET state = given.state, error = given.error, done_rows = given.rows "
+        "FROM unnest($2::integer[], $3::text[], $4::text[], $5::bigint[]) AS given (position, state, error, rows) "
+        "WHERE job = $1::bigint AND job_item.position = given.position AND job_item.state IN ('planned', 'acting', 'unknown')",
+        values);
+    if (!changed) return core::fail(changed.error());
+    if (transaction.affected() == wanted) return {};
+    return core::fail(core::Code::conflict, "items of job " + std::to_string(job) + " are not open", "some were finished before, or do not exist");
+  };
+  auto updating = session_.transaction(std::move(work));
+  co_return co_await std::move(updating);
+}
+
+boost::asio::awaitable<Result<void>> JobStore::item_note(std::int64_t job, int position, std::string note) {
+  Values values(1, bind(job));
+  values.push_back(bind(position));
+  values.emplace_back(std::move(note));
+  auto updating = session_.query(
+      "UPDATE job_item SET note = $3 WHERE job = $1::bigint AND position = $2::integer "
+      "AND state IN ('planned', 'acting', 'unknown') RETURNING position",
+      std::move(values));
+  auto rows = co_await std::move(updating);
+  co_return open_item_changed(rows, job, position);
+}
+
 boost::asio::awaitable<Result<ItemTotals>> JobStore::totals(std::int64_t job) {
   Values values(1, bind(job));
   auto reading = session_.query(

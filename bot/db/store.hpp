@@ -147,6 +147,12 @@ class JobStore {
   // state: done, kept, failed, unknown, or planned (given back). `line` goes into the job's log with it, "" none.
   boost::asio::awaitable<core::Result<void>> item_finished(std::int64_t job, int position, std::string state, std::string error,
                                                             std::int64_t bytes, std::int64_t rows, std::string line = {});
+  // The same for many items in one commit: all of them or, when one is not open any more, none.
+  struct ItemEnd { int position = 0; std::string state, error; std::int64_t rows = 0; };
+  boost::asio::awaitable<core::Result<void>> items_acting(std::int64_t job, std::vector<int> positions);
+  boost::asio::awaitable<core::Result<void>> items_finished(std::int64_t job, std::vector<ItemEnd> ends);
+  // What a run must remember of an item beyond a crash; stands in its note.
+  boost::asio::awaitable<core::Result<void>> item_note(std::int64_t job, int position, std::string note);
   boost::asio::awaitable<core::Result<ItemTotals>> totals(std::int64_t job);
   boost::asio::awaitable<core::Result<void>> log(std::int64_t job, std::string line);
   // Oldest first, each after its time: "2026-03-03T14:05:06Z line".

@@ -54,6 +54,7 @@ std::string encode_plan(const Plan& plan) {
                {"locks", plan.locks},
                {"needs_writer", plan.needs_writer},
                {"own_update", plan.own_update},
+               {"needs_synapse", plan.needs_synapse},
                {"second_admin", plan.second_admin},
                {"parameters", plan.parameters}});
 }
@@ -78,6 +79,7 @@ core::Result<Plan> decode_plan(const std::string& text) {
     plan.locks = document.at("locks").get<std::vector<std::string>>();
     plan.needs_writer = document.at("needs_writer").get<bool>();
     plan.own_update = document.value("own_update", "");  // not in the plans of older programs
+    plan.needs_synapse = document.value("needs_synapse", true);  // plans of before it have none
     plan.second_admin = document.at("second_admin").get<bool>();
     plan.parameters = document.at("parameters").get<std::map<std::string, std::string>>();
     return plan;

@@ -100,6 +100,8 @@ class AdminClient {
   boost::asio::awaitable<core::Result<std::string>> delete_room(core::RoomId room, DeleteRequest request);  // delete_id
   boost::asio::awaitable<core::Result<std::vector<DeleteStatus>>> delete_status(
       core::RoomId room);  // empty: none (404)
+  // Nobody of this server can join a blocked room. Both may be repeated; the room need not exist.
+  boost::asio::awaitable<core::Result<void>> set_room_block(core::RoomId room, bool block);
   boost::asio::awaitable<core::Result<std::vector<TaskInfo>>> tasks(std::string resource_id,
                                                                     std::vector<std::string> statuses);
 

@@ -135,6 +135,17 @@ awaitable<Result<std::vector<DeleteStatus>>> AdminClient::delete_status(core::Ro
   co_return statuses;
 }
 
+awaitable<Result<void>> AdminClient::set_room_block(core::RoomId room, bool block) {
+  json body = json::object();
+  body["block"] = block;
+  http::Call call = Ask((block ? "block the room " : "unblock the room ") + room.str(), "PUT", {"v1", "rooms", room.str(), "block"})
+                        .body(body.dump())
+                        .call(options_);
+  const auto answer = co_await perform(transport_, std::move(call), options_);
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Result<void>();
+}
+
 awaitable<Result<std::vector<TaskInfo>>> AdminClient::tasks(std::string resource_id,
                                                             std::vector<std::string> statuses) {
   Ask ask = get("list Synapse's tasks", {"v1", "scheduled_tasks"});

@@ -87,6 +87,7 @@ TEST_F(Settings, TheShortestFileGivesTheDefaults) {
   EXPECT_DOUBLE_EQ(config->safety.share, 0.1);
   EXPECT_THAT(config->rooms.keep, IsEmpty());
   EXPECT_EQ(config->rooms.in_flight, 3);
+  EXPECT_EQ(config->rooms.large, 10'000);
   EXPECT_EQ(config->keep.inbox_days, 30);
   EXPECT_EQ(config->keep.item_days, 90);
   EXPECT_EQ(config->keep.audit_days, 400);
@@ -107,7 +108,7 @@ TEST_F(Settings, EveryKeyIsRead) {
       "[\"@bob:other.test\"], time_zone: Europe/Berlin}\n"
       "safety: {max_level: 0, second_admin: yes}\n"
       "limits: {share: 1}\n"
-      "rooms: {keep: [\"!a:hs.test\", \"#b:hs.test\"], in_flight: 5}\n"
+      "rooms: {keep: [\"!a:hs.test\", \"#b:hs.test\"], in_flight: 5, large: 500}\n"
       "keep: {inbox: 1d, items: 1d12h, audit: 10y, files: 2w}\n"
       "log: {level: debug}\n";
   const auto config = parsed(yaml);
@@ -134,6 +135,7 @@ TEST_F(Settings, EveryKeyIsRead) {
   EXPECT_DOUBLE_EQ(config->safety.share, 1.0);
   EXPECT_THAT(config->rooms.keep, ElementsAre("!a:hs.test", "#b:hs.test"));
   EXPECT_EQ(config->rooms.in_flight, 5);
+  EXPECT_EQ(config->rooms.large, 500);
   EXPECT_EQ(config->keep.inbox_days, 1);
   EXPECT_EQ(config->keep.item_days, 2);
   EXPECT_EQ(config->keep.audit_days, 3650);

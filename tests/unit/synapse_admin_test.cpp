@@ -214,6 +214,16 @@ TEST_F(SynapseAdmin, DeletesARoomOnceAndOnlyOnce) {
   EXPECT_EQ(run(admin_.delete_room(room, request)).error().code, Code::protocol);
 }
 
+TEST_F(SynapseAdmin, BlocksARoomAndUnblocksIt) {
+  main_.answer(200, R"({"block":true})");
+  ASSERT_TRUE(run(admin_.set_room_block(room, true)));
+  expect_request(main_, "PUT", "/_synapse/admin/v1/rooms/%21a%2Fb%3Ahs.test/block");
+  EXPECT_EQ(main_.last().body, R"({"block":true})");
+  main_.answer(200, R"({"block":false})");
+  ASSERT_TRUE(run(admin_.set_room_block(room, false)));
+  EXPECT_EQ(main_.last().body, R"({"block":false})");
+}
+
 TEST_F(SynapseAdmin, ReadsTheDeleteStatus) {
   main_.answer(200, R"({"results":[
     {"delete_id":"1","room_id":"!a","status":"scheduled","shutdown_room":null},
