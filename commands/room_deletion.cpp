@@ -28,16 +28,6 @@ constexpr auto slow_outage_step = std::chrono::seconds(10);
 constexpr const char* counted_tables[] = {"events", "event_json", "event_edges", "event_auth", "event_to_state_groups", "state_events",
                                           "event_search", "room_memberships", "e2e_room_keys", "state_groups", "state_groups_state"};
 
-std::string kept_text(Reason reason) {
-  switch (reason) {
-    case Reason::joined: return "someone joined";
-    case Reason::invited: return "a local user was invited";
-    case Reason::knocked: return "a local user asked to join";
-    case Reason::recent: return "it was used again";
-    default: return "now " + std::string(explanation(reason));
-  }
-}
-
 void add(std::string& text, std::string_view mark, const TableRows& rows) {
   for (const auto& [table, count] : rows) {
     if (count == 0) continue;
@@ -53,6 +43,16 @@ std::int64_t sum(const TableRows& rows) {
 }
 
 }  // namespace
+
+std::string kept_text(Reason reason) {
+  switch (reason) {
+    case Reason::joined: return "someone joined";
+    case Reason::invited: return "a local user was invited";
+    case Reason::knocked: return "a local user asked to join";
+    case Reason::recent: return "it was used again";
+    default: return "now " + std::string(explanation(reason));
+  }
+}
 
 std::string write_rows(const TableRows& rows, const TableRows& leftovers) {
   std::string text;

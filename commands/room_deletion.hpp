@@ -65,6 +65,9 @@ class RoomDeletion {
   std::map<std::string, int> lost_requests_;  // by room: answered by nobody, begun by nobody
 };
 
+// Why a room of the plan was kept after all, for the journal and the receipt.
+std::string kept_text(Reason reason);
+
 // "events=18,event_json=18;left:event_labels=3": how a deleted room's rows stand in the journal, so that the receipt's totals
 // survive a crash.
 std::string write_rows(const TableRows& rows, const TableRows& leftovers);
