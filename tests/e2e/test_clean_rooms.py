@@ -122,12 +122,6 @@ def test_keep_by_config(rooms):
         rooms.steward.restart()
 
 
-@pytest.mark.parametrize("method", ["hybrid", "offline"])
-def test_later_methods_are_refused_by_name(rooms, method):
-    answer = rooms.alice.ask(f"!clean-rooms --method {method}", timeout=60)
-    assert method in answer and answer.plan_number is None
-
-
 def test_list_rooms_empty(rooms):
     answer = rooms.alice.ask("!list-rooms --empty", timeout=60)
     assert answer.body.strip()

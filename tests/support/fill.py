@@ -71,6 +71,33 @@ class Filler:
             connection.commit()
         return copies
 
+    def more_events(self, room, count):
+        """`count` older messages in a room, by SQL: the newest message with other ids, each before the one before, at places
+        of back-filled events, which Synapse's streams do not go through."""
+        event, depth = self.synapse.sql(
+            "SELECT event_id, depth FROM events WHERE room_id = %s AND type = 'm.room.message' ORDER BY stream_ordering DESC LIMIT 1", (room,)
+        )[0]
+        first = self.synapse.sql_value("SELECT least(min(stream_ordering), 0) FROM events")
+        numbers = {"event": event, "count": count, "room": room, "depth": depth, "first": first}
+        for statement in (
+            "INSERT INTO events (topological_ordering, event_id, type, room_id, processed, outlier, depth, origin_server_ts, received_ts,"
+            " sender, contains_url, instance_name, stream_ordering) SELECT %(depth)s, '$more' || n || %(room)s, e.type, e.room_id, e.processed,"
+            " e.outlier, %(depth)s, e.origin_server_ts, e.received_ts, e.sender, e.contains_url, e.instance_name, %(first)s - n"
+            " FROM events e, generate_series(1, %(count)s) n WHERE e.event_id = %(event)s",
+            "INSERT INTO event_json SELECT '$more' || n || %(room)s, j.room_id, j.internal_metadata, j.json, j.format_version"
+            " FROM event_json j, generate_series(1, %(count)s) n WHERE j.event_id = %(event)s",
+            "INSERT INTO event_edges (event_id, prev_event_id, is_state) SELECT '$more' || n || %(room)s,"
+            " '$more' || (n + 1) || %(room)s, false FROM generate_series(1, %(count)s - 1) n",
+            "INSERT INTO event_auth (event_id, auth_id, room_id) SELECT '$more' || n || %(room)s, a.auth_id, a.room_id"
+            " FROM event_auth a, generate_series(1, %(count)s) n WHERE a.event_id = %(event)s",
+            "INSERT INTO event_to_state_groups SELECT '$more' || n || %(room)s, g.state_group"
+            " FROM event_to_state_groups g, generate_series(1, %(count)s) n WHERE g.event_id = %(event)s",
+            "INSERT INTO event_search SELECT '$more' || n || %(room)s, s.room_id, s.sender, s.key, s.vector, s.origin_server_ts, %(first)s - n"
+            " FROM event_search s, generate_series(1, %(count)s) n WHERE s.event_id = %(event)s",
+            "SELECT setval('events_backfill_stream_seq', %(count)s - %(first)s)",
+        ):
+            self.synapse.sql(statement, numbers)
+
     # Media.
 
     def media(self, user, count=1, size=1000, age_days=60, filename=None, content_type="application/octet-stream"):

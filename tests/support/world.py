@@ -196,3 +196,29 @@ class World:
             lines = [line for line in self.synapse.log_path.read_text(errors="replace").splitlines() if " ERROR " in line or "Traceback" in line]
             parts.append("--- Synapse's errors\n" + "\n".join(lines[-20:]))
         return "\n".join(parts)
+
+
+class Copies:
+    """One filled homeserver, stopped; restore() puts its database and the bot's memory back as they were."""
+
+    def __init__(self, world, name="base"):
+        self.world = world
+        self.base = f"{world.name}_{name}"
+        self.state = world.folder / f"state-of-{name}"
+        self.memory = world.steward.folder / "state"
+
+    def keep(self):
+        self.world.steward.stop()
+        self.world.synapse.stop()
+        self.world.synapse.sql("ANALYZE")
+        self.world.postgres.drop(self.base)
+        self.world.postgres.create(self.base, owner="synapse", template=self.world.name)
+        shutil.copytree(self.memory, self.state, dirs_exist_ok=True)
+
+    def restore(self):
+        self.world.steward.stop()
+        self.world.synapse.stop()
+        self.world.postgres.drop(self.world.name)
+        self.world.postgres.create(self.world.name, owner="synapse", template=self.base)
+        shutil.rmtree(self.memory, ignore_errors=True)
+        shutil.copytree(self.state, self.memory)
