@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on state_group_edges, state_groups
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: state_group_edges (state_group int8)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 WITH page AS MATERIALIZED (
   SELECT max(p.at) AS last, count(*) AS scanned FROM (

@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on the table
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: open_id_tokens (ts_valid_until_ms int8), user_daily_visits (timestamp int8), access_tokens (valid_until_ms int8), refresh_tokens (expiry_ts int8)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 -- The key is the time, in milliseconds.

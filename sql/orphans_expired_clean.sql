@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on the table
 -- safe while Synapse runs: for the tables that Synapse does not keep in memory
 -- schema: 84-94
+-- role: writer
+-- tables: open_id_tokens (ts_valid_until_ms int8), user_daily_visits (timestamp int8)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- The key is the time, in milliseconds.
 WITH page AS MATERIALIZED (

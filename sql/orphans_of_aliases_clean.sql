@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on room_aliases, room_alias_servers
 -- safe while Synapse runs: yes; both are written in one transaction
 -- schema: 84-94
+-- role: writer
+-- tables: room_alias_servers (room_alias text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 WITH page AS MATERIALIZED (
   SELECT max(p.at) AS last, count(*) AS scanned FROM (

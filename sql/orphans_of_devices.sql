@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on device_inbox, devices
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: device_inbox (user_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 -- A hidden device is a cross-signing key: nobody reads messages to it.

@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on device_inbox, devices
 -- safe while Synapse runs: yes; Synapse stores messages for devices that are there
 -- schema: 84-94
+-- role: writer
+-- tables: device_inbox (user_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- A hidden device is a cross-signing key: nobody reads messages to it.
 WITH page AS MATERIALIZED (

@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on the table, events
 -- safe while Synapse runs: for tables whose rows are written in the transaction of their event, so that an event not yet visible hides its rows too
 -- schema: 84-94
+-- role: writer
+-- tables: event_search (event_id text), room_retention (room_id text), event_labels (event_id text), event_json (event_id text), event_edges (event_id text), state_events (event_id text), event_relations (event_id text), rejections (event_id text), event_expiry (event_id text), redactions (event_id text), event_auth (event_id text), event_push_actions (room_id text), event_auth_chain_to_calculate (event_id text), event_auth_chains (event_id text), room_memberships (event_id text), local_current_membership (room_id text), current_state_events (room_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- An id that another room has (room versions 1 and 2) keeps the rows: in doubt nothing goes.
 WITH page AS MATERIALIZED (

@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on the table, state_groups
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: state_groups_state (state_group int8), state_group_edges (state_group int8), state_groups_pending_deletion (state_group int8 since 89)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 WITH page AS MATERIALIZED (

@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on the table, state_groups
 -- safe while Synapse runs: yes; a state group and its rows are written in one transaction
 -- schema: 84-94
+-- role: writer
+-- tables: state_groups_state (state_group int8), state_group_edges (state_group int8), state_groups_pending_deletion (state_group int8 since 89)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 WITH page AS MATERIALIZED (
   SELECT max(p.at) AS last, count(*) AS scanned FROM (

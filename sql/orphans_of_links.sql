@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on event_auth_chain_links, event_auth_chains, events
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: event_auth_chain_links (origin_chain_id int8)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 WITH page AS MATERIALIZED (

@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on event_auth_chain_links, event_auth_chains, events
 -- safe while Synapse runs: no: Synapse computes new chains from them
 -- schema: 84-94
+-- role: writer
+-- tables: event_auth_chain_links (origin_chain_id int8)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 WITH page AS MATERIALIZED (
   SELECT max(p.at) AS last, count(*) AS scanned FROM (

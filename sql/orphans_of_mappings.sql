@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on the table, events
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: event_to_state_groups (event_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 -- Like orphans_of_events, for event_to_state_groups.

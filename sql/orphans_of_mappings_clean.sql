@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on the table, events
 -- safe while Synapse runs: yes; below a state group that is in use for an hour nothing is being stored any more
 -- schema: 84-94
+-- role: writer
+-- tables: event_to_state_groups (event_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- Like orphans_of_events, for event_to_state_groups.
 WITH page AS MATERIALIZED (

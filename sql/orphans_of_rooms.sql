@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on the table, rooms, events, scheduled_tasks
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: threads (room_id text), room_stats_current (room_id text), room_stats_state (room_id text), room_stats_earliest_token (room_id text), event_push_summary (room_id text), room_depth (room_id text), event_backward_extremities (room_id text), stream_ordering_to_exterm (room_id text), users_in_public_rooms (room_id text), users_who_share_private_rooms (room_id text), federation_inbound_events_staging (room_id text), current_state_delta_stream (stream_id int8), e2e_room_keys (user_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 -- A room is gone when it has neither a row in rooms nor an event, and Synapse is not working on it.

@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on local_media_repository
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: local_media_repository (media_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 WITH page AS MATERIALIZED (

@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on the table; ACCESS SHARE on local_media_repository
 -- safe while Synapse runs: yes; Synapse takes no upload for a reservation that old
 -- schema: 84-94
+-- role: writer
+-- tables: local_media_repository (media_id text)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 WITH page AS MATERIALIZED (
   SELECT max(p.at) AS last, count(*) AS scanned FROM (

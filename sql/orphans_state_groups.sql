@@ -2,6 +2,7 @@
 -- locks: ACCESS SHARE on state_groups, state_group_edges, event_to_state_groups, rooms, events, scheduled_tasks
 -- safe while Synapse runs: yes
 -- schema: 84-94
+-- tables: state_groups (id int8)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- OFFSET 0 keeps the look-up a look-up: one index probe a row, whatever the planner thinks of the page.
 -- A group that an event uses, or that the state of another room builds on, is kept.

@@ -2,6 +2,8 @@
 -- locks: ROW EXCLUSIVE on state_groups, state_groups_state, state_group_edges; ACCESS SHARE on event_to_state_groups, rooms, events, scheduled_tasks
 -- safe while Synapse runs: yes; below a state group that is in use for an hour nothing is being stored any more
 -- schema: 84-94
+-- role: writer
+-- tables: state_groups (id int8)
 -- Names: "table", "key" (a column with an index, never NULL where a row is to be found) and its "type".
 -- A group that an event uses, or that the state of another room builds on, is kept. Columns after `gone` are rows of other tables, by their names.
 -- Rooms are looked up once for a page, not once for a row: many rows have the same.

@@ -2,4 +2,5 @@
 -- locks: none beyond those it holds
 -- safe while Synapse runs: yes
 -- schema: 89-94
+-- after: state_groups_of
 FETCH FORWARD 5000 FROM steward_state;

@@ -106,7 +106,7 @@ CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION :"writer";  -- the bot's own tables
 constexpr std::string_view script_end = R"(-- VACUUM, ANALYZE and REINDEX need MAINTAIN, and before PostgreSQL 17 the owner of the tables: there these commands are
 -- refused to the writer, unless it is a member of Synapse's role, with all that this role may.
 SELECT format('GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO %I', :'writer') WHERE current_setting('server_version_num')::integer >= 170000 \gexec
-\echo Now give both roles a password: \\password steward, \\password steward_reader
+\echo 'Now give both roles a password: \\password steward, \\password steward_reader'
 \echo then name them in steward.yaml: database.synapse (the writer) and database.reader
 )";
 

@@ -98,8 +98,9 @@ def test_every_statement_runs_as_its_role(world):
             values = values_of(cursor, statement)
         connection.close()
         variables = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+        files = [part for path in statement.files for part in ("--file", path)]
         try:
-            world.postgres.psql(database, *variables, "--command", "BEGIN", "--file", statement.path, "--command", "ROLLBACK", user=role)
+            world.postgres.psql(database, *variables, "--command", "BEGIN", *files, "--command", "ROLLBACK", user=role)
         except RuntimeError as refused:
             problems.append(f"{statement.name} as {role}: {refused}")
     assert not problems, "\n".join(problems)

@@ -34,6 +34,8 @@ class Statement:
     role: str  # reader or writer
     text: str
     parameters: list = field(default_factory=list)
+    names: dict = field(default_factory=dict)  # of a file that serves several tables: what stands for its :"name"s here
+    after: str = ""  # the file that must run before it in the same transaction
 
     @property
     def name(self):
@@ -43,6 +45,16 @@ class Statement:
     def own(self):
         return self.schema.startswith(OWN_SCHEMA)
 
+    @property
+    def files(self):
+        """What psql runs, in this order."""
+        return [*([self.path.with_stem(self.after)] if self.after else []), self.path]
+
+    @property
+    def query(self):
+        """What can be prepared of it: the query of a cursor, nothing of what only works on one."""
+        return re.sub(r"^DECLARE .*? CURSOR FOR\s+", "", "SELECT" if self.text.startswith("FETCH ") else self.text, count=1, flags=re.S)
+
     def fits(self, version):
         """Whether the header's range has that version of Synapse's schema."""
         if self.own or self.schema == "any":
@@ -51,21 +63,36 @@ class Statement:
         return lowest <= version <= highest
 
 
-def read_statement(path):
+TABLE = re.compile(r"(\w+) \((\w+) (\w+)(?: since (\d+))?\)")
+
+
+def read_statements(path):
+    """A file that serves several tables is one statement for each: its header's line "tables: name (key type), …" has them."""
     text = path.read_text(encoding="utf-8")
     header = header_of(path, text)
     schema = next(line for line in header if line.startswith("schema:")).removeprefix("schema:").strip()
-    body, names = number_parameters(without_header(text))
-    return Statement(path, schema, role_of(path, header, body), body.rstrip().rstrip(";"), names)
+    body, parameters = number_parameters(without_header(text))
+    role = role_of(path, header, body)
+    body = body.rstrip().rstrip(";")
+    tables = next((line for line in header if line.startswith("tables:")), None)
+    after = next((line.removeprefix("after:").strip() for line in header if line.startswith("after:")), "")
+    if tables is None:
+        return [Statement(path, schema, role, body, parameters, after=after)]
+    statements = []
+    for table, key, kind, since in TABLE.findall(tables):
+        names = {"table": table, "key": key, "type": kind}
+        named = re.sub(r':"(\w+)"', lambda match, names=names: names[match.group(1)], body)
+        statements.append(Statement(path, f"{since}-{schema.split('-')[1]}" if since else schema, role, named, parameters, names))
+    return statements
 
 
 def all_statements():
-    return [read_statement(path) for path in sorted((ROOT / "sql").glob("*.sql"))]
+    return [statement for path in sorted((ROOT / "sql").glob("*.sql")) for statement in read_statements(path)]
 
 
 def prepare(cursor, statement):
     """Prepares it and throws it away; the types of its parameters as the server names them."""
-    cursor.execute(f"PREPARE probe AS {statement.text.replace('%', '%%')}", ())
+    cursor.execute(f"PREPARE probe AS {statement.query.replace('%', '%%')}", ())
     cursor.execute("SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'probe'")
     (types,) = cursor.fetchone()
     cursor.execute("DEALLOCATE probe")
@@ -74,13 +101,15 @@ def prepare(cursor, statement):
 
 # A value for a parameter of that type, as it stands behind psql's -v; by name where any value will not do.
 VALUES = {"text": "x", "text[]": "{x}", "bigint": "1", "integer": "1", "boolean": "true", "bigint[]": "{1}", "integer[]": "{1}"}
-NAMED_VALUES = {"pid": "0", "groups": "{}", "row_groups": "{}", "types": "{}", "state_keys": "{}", "events": "{}", "edge_groups": "{}", "predecessors": "{}"}
+NAMED_VALUES = {"pid": "0", "after": "1", "until": "1", "groups": "{}", "row_groups": "{}", "types": "{}", "state_keys": "{}", "events": "{}", "edge_groups": "{}", "predecessors": "{}"}
 
 
 def values_of(cursor, statement):
-    """{parameter: a value} to run it by hand."""
+    """{psql variable: a value} to run it by hand."""
     types = prepare(cursor, statement)
-    return {name: NAMED_VALUES.get(name, VALUES[kind]) for name, kind in zip(statement.parameters, types)}
+    first = [read_statements(path)[0] for path in statement.files[:-1]]
+    before = {name: value for each in first for name, value in values_of(cursor, each).items()}
+    return before | statement.names | {name: NAMED_VALUES.get(name, VALUES[kind]) for name, kind in zip(statement.parameters, types)}
 
 
 # Rights: which columns of Synapse's tables a statement touches, asked of PostgreSQL itself.
@@ -113,7 +142,7 @@ def rights_of(cursor, statement):
     """{(privilege, table): sorted columns}; no columns: the whole table."""
     types = prepare(cursor, statement)
     arguments = ", ".join(types)
-    cursor.execute(f"CREATE FUNCTION pg_temp.probe({arguments}) RETURNS void BEGIN ATOMIC {statement.text}; END".replace("%", "%%"), ())
+    cursor.execute(f"CREATE FUNCTION pg_temp.probe({arguments}) RETURNS void BEGIN ATOMIC {statement.query}; END".replace("%", "%%"), ())
     cursor.execute(DEPENDENCIES, (f"pg_temp.probe({arguments})",))
     read = {}
     for table, column in cursor.fetchall():
@@ -137,11 +166,14 @@ def rights_of(cursor, statement):
 def rights_text(cursor, version):
     """The content of sql/rights.tsv on that database."""
     lines = ["# statement, privilege, table, columns. Written by scripts/sql-rights from the newest Synapse's schema; do not edit."]
+    needed = {}
     for statement in all_statements():
         if statement.own or not statement.fits(version):
             continue
-        for (privilege, table), columns in sorted(rights_of(cursor, statement).items()):
-            lines.append("\t".join([statement.name, privilege, table, " ".join(columns)]).rstrip())
+        for (privilege, table), columns in rights_of(cursor, statement).items():
+            needed.setdefault((statement.name, privilege, table), set()).update(columns)
+    for key, columns in sorted(needed.items()):
+        lines.append("\t".join([*key, " ".join(sorted(columns))]).rstrip())
     return "\n".join(lines) + "\n"
 
 
