@@ -7,7 +7,7 @@ from sources import cpp_files, files, includes, layer, name, report
 BASE = {"core"}
 NETWORK = BASE | {"async", "http"}
 ROOM = NETWORK | {"matrix", "synapse", "db", "crypto"}
-FRAME = ROOM | {"room", "report", "jobs"}
+FRAME = ROOM | {"room", "report", "jobs", "host"}
 ALLOWED = {
     "core": set(),
     "compression": BASE,
@@ -18,6 +18,7 @@ ALLOWED = {
     "matrix": NETWORK,
     "synapse": NETWORK,
     "crypto": NETWORK | {"matrix"},
+    "host": NETWORK | {"synapse"},
     "room": ROOM,
     "report": ROOM | {"room"},
     "jobs": ROOM | {"room", "report"},
@@ -34,7 +35,7 @@ LIBRARIES = {
     "nlohmann/json.hpp": lambda path: layer(path) == ""
     or path.suffix == ".cpp"
     and layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command"},
-    "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) == "app" and path.suffix == ".cpp",
+    "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) in {"app", "host"} and path.suffix == ".cpp",
     "spdlog": lambda path: name(path) == "bot/core/log.cpp",
     "CLI/": lambda path: layer(path) == "main",
 }
