@@ -30,7 +30,8 @@ bool takes(const db::Statement& statement, std::string_view parameter) {
 core::Result<db::Rows> exec(db::Transaction& transaction, const OrphanKind& kind, const db::Statement& statement, const OrphanMoment& moment,
                             const std::string& after, const std::optional<std::string>& until, std::int64_t limit) {
   const std::string text = db::with_names(statement, {{"table", kind.table}, {"key", kind.key}, {"type", kind.type}});
-  const db::Statement named{statement.name, text, statement.parameters};
+  db::Statement named = statement;
+  named.text = text;
   const std::int64_t age = std::chrono::duration_cast<std::chrono::milliseconds>(kind.age).count();
   db::Arguments arguments{{"after", after}, {"until", until}, {"limit", db::bind(limit)}};
   if (takes(statement, "settled")) arguments.emplace_back("settled", db::bind(moment.settled));
@@ -104,7 +105,7 @@ awaitable<core::Result<std::map<std::string, OrphanTable>>> orphan_tables(db::Se
   for (const db::Row& row : *rows)
     for (const OrphanKind& kind : orphan_kinds())
       if (kind.table == row.text("name"))
-        tables[std::string(kind.name)] = {row.optional_integer("rows"), row.boolean("can_read"), row.boolean("can_delete")};
+        tables[std::string(kind.name)] = {row.optional_integer("rows"), row.boolean("can_delete")};
   co_return tables;
 }
 
@@ -269,13 +270,11 @@ awaitable<core::Result<OrphanSurvey>> survey_orphans(db::Session& read, db::Sett
     OrphansFound found;
     found.kind = &kind;
     found.table = table->second;
-    if (!found.table.can_read) found.problem = fmt::format("the bot's database role may not read it: GRANT SELECT ON {} is missing", kind.table);
     survey.kinds.push_back(std::move(found));
   }
   if (const auto json = tables->find("event_json"); json != tables->end()) survey.events = json->second.rows;
   std::vector<OrphansFound*> order;
-  for (OrphansFound& found : survey.kinds)
-    if (found.problem.empty()) order.push_back(&found);
+  for (OrphansFound& found : survey.kinds) order.push_back(&found);
   std::stable_sort(order.begin(), order.end(), [](const OrphansFound* a, const OrphansFound* b) { return a->table.rows.value_or(0) < b->table.rows.value_or(0); });
   const auto end = std::chrono::steady_clock::now() + allowed;
   for (std::size_t index = 0; index < order.size(); ++index) {

@@ -27,7 +27,7 @@ boost::asio::awaitable<core::Result<OrphanMoment>> orphan_moment(db::Session& re
 
 struct OrphanTable {
   std::optional<std::int64_t> rows;  // by the planner; nullopt: never analysed
-  bool can_read = false, can_delete = false;
+  bool can_delete = false;
 };
 // By the name of the kind; a kind whose table is not there is missing from it.
 boost::asio::awaitable<core::Result<std::map<std::string, OrphanTable>>> orphan_tables(db::Session& read);

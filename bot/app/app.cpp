@@ -30,6 +30,7 @@ namespace {
 constexpr int exit_stopped = 0;
 constexpr int exit_failed = 1;
 constexpr int exit_bad_configuration = 2;
+constexpr const char* compute_thread = "compute";
 
 void take_over(const config::Config& config) {
   core::remember_secret(config.appservice.as_token);
@@ -81,11 +82,12 @@ struct Lives {
   }
 
   awaitable<void> live(config::Config config) {
-    Endpoint endpoint(io.get_executor(), config);
+    async::WorkThread compute(compute_thread);
+    Endpoint endpoint(io.get_executor(), config, compute);
     Metrics metrics(io.get_executor(), config);
     if (!metrics.listening()) core::log_error("app", "metrics: {}", core::describe(metrics.listening().error()));
     while (!stopping) {
-      bot = std::make_unique<Bot>(io.get_executor(), config, &endpoint);
+      bot = std::make_unique<Bot>(io.get_executor(), config, compute, &endpoint);
       metrics.tell_of(bot->metrics());
       const Ending ending = co_await bot->run();
       co_await metrics.tell_nothing();
@@ -142,7 +144,8 @@ int exec(const std::string& config_path, const std::string& line, bool yes, bool
   if (auto handed = send_line(config->bot.socket, line, yes, print)) return finish(*handed);
 
   asio::io_context io(1);
-  Bot bot(io.get_executor(), std::move(*config), nullptr);
+  async::WorkThread compute(compute_thread);
+  Bot bot(io.get_executor(), std::move(*config), compute, nullptr);
   int exit_code = exit_failed;
   auto work = [&]() -> awaitable<void> {
     auto result = co_await bot.run_line(line, yes, print);

@@ -108,9 +108,10 @@ room::AdminRoomOptions room_options(const config::Config& config) {
 }  // namespace
 
 struct Bot::Parts {
-  Parts(boost::asio::any_io_executor io_, config::Config config_, Endpoint* endpoint_);
+  Parts(boost::asio::any_io_executor io_, config::Config config_, async::WorkThread& compute_, Endpoint* endpoint_);
 
   boost::asio::any_io_executor io;
+  async::WorkThread& compute;
   Endpoint* endpoint;
   config::Config config;
   command::Options options;
@@ -119,7 +120,7 @@ struct Bot::Parts {
   async::TaskGroup tasks;
 
   std::unique_ptr<http::Client> homeserver, media;
-  std::unique_ptr<db::Session> store, read, plan, work, control;
+  std::unique_ptr<db::Session> store, read, planning, work, control;
   std::unique_ptr<db::Stores> stores;
   std::unique_ptr<matrix::Client> chat;
   std::unique_ptr<synapse::AdminClient> admin;
@@ -163,8 +164,9 @@ struct Bot::Parts {
   awaitable<std::vector<Sample>> samples();
 };
 
-Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_, Endpoint* endpoint_)
+Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_, async::WorkThread& compute_, Endpoint* endpoint_)
     : io(io_),
+      compute(compute_),
       endpoint(endpoint_),
       config(std::move(config_)),
       options(options_of(config)),
@@ -192,13 +194,15 @@ void Bot::Parts::make_clients() {
   stores = std::make_unique<db::Stores>(*store);
   if (!config.database.reader.empty()) read = reading_session(io, "report", config.database.reader);
   if (!config.database.synapse.empty()) {
-    plan = reading_session(io, "read", config.database.synapse);
+    planning = reading_session(io, "read", config.database.synapse);
     db::SessionOptions work_options = session("work", config.database.synapse);
     work_options.check_connection = true;
     work = std::make_unique<db::Session>(io, std::move(work_options));
     control = std::make_unique<db::Session>(io, session("control", config.database.synapse));
   }
-  chat = std::make_unique<matrix::Client>(*homeserver, chat_options(config, options));
+  matrix::ClientOptions chatting = chat_options(config, options);
+  if (!endpoint) chatting.attempts = 1;  // a person waits at the terminal, perhaps with Synapse stopped; the outbox keeps what is not sent
+  chat = std::make_unique<matrix::Client>(*homeserver, std::move(chatting));
   admin = std::make_unique<synapse::AdminClient>(*homeserver, *media, admin_options(config));
 }
 
@@ -230,8 +234,8 @@ void Bot::Parts::make_conversation() {
   services.io = io;
   services.stores = stores.get();
   services.store_session = store.get();
-  services.read = read ? read.get() : plan.get();
-  services.plan = plan.get();
+  services.read = read ? read.get() : planning.get();
+  services.plan = planning.get();
   services.work = work.get();
   services.control = control.get();
   if (!config.database.synapse.empty())
@@ -240,7 +244,7 @@ void Bot::Parts::make_conversation() {
       own.check_connection = true;
       return std::make_unique<db::Session>(io, std::move(own));
     };
-  services.compute = endpoint ? &endpoint->compute() : nullptr;
+  services.compute = &compute;
   services.admin = admin.get();
   services.chat = chat.get();
   services.runner = runner.get();
@@ -507,8 +511,8 @@ void Bot::Parts::leave_at_once() const {
   std::quick_exit(store_lost ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-Bot::Bot(boost::asio::any_io_executor io, config::Config config, Endpoint* endpoint)
-    : parts_(std::make_unique<Parts>(io, std::move(config), endpoint)) {}
+Bot::Bot(boost::asio::any_io_executor io, config::Config config, async::WorkThread& compute, Endpoint* endpoint)
+    : parts_(std::make_unique<Parts>(io, std::move(config), compute, endpoint)) {}
 Bot::~Bot() = default;
 
 void Bot::stop() {

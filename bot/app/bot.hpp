@@ -9,6 +9,7 @@
 #include <string>
 
 #include "app/metrics.hpp"
+#include "async/work_thread.hpp"
 #include "command/dispatcher.hpp"
 #include "config/config.hpp"
 #include "core/error.hpp"
@@ -21,8 +22,8 @@ enum class Ending { stopped, restart, failed };
 
 class Bot {
  public:
-  // `endpoint` is null for a single line from the terminal; else it outlives the bot.
-  Bot(boost::asio::any_io_executor io, config::Config config, Endpoint* endpoint);
+  // `endpoint` is null for a single line from the terminal; it and `compute` outlive the bot.
+  Bot(boost::asio::any_io_executor io, config::Config config, async::WorkThread& compute, Endpoint* endpoint);
   ~Bot();
 
   // Connects the store, takes the leader lock, opens the endpoint and the room, then works until stop(). `failed` after a

@@ -15,9 +15,8 @@ matrix::AppserviceOptions options_of(const config::Config& config) {
 
 }  // namespace
 
-Endpoint::Endpoint(boost::asio::any_io_executor io, const config::Config& config)
-    : compute_("compute"),
-      appservice_(options_of(config), compute_, [this](std::vector<matrix::Event> events) { return receive(std::move(events)); }) {
+Endpoint::Endpoint(boost::asio::any_io_executor io, const config::Config& config, async::WorkThread& compute)
+    : appservice_(options_of(config), compute, [this](std::vector<matrix::Event> events) { return receive(std::move(events)); }) {
   http::ServerOptions options;
   options.address = config.appservice.bind_address;
   options.port = config.appservice.bind_port;

@@ -20,14 +20,14 @@ class Endpoint {
  public:
   using Receiver = std::function<boost::asio::awaitable<core::Result<void>>(std::vector<matrix::Event> events)>;
 
-  Endpoint(boost::asio::any_io_executor io, const config::Config& config);
+  // `compute` parses large transactions.
+  Endpoint(boost::asio::any_io_executor io, const config::Config& config, async::WorkThread& compute);
 
   // Whether the port was free. A taken one is told only after the leader lock: another bot is the likelier reason.
   const core::Result<void>& listening() const { return listening_; }
   // `wanted`: the events the receiver cares for; transactions without one are acknowledged here.
   void receive_with(Receiver receiver, matrix::Appservice::Wanted wanted);
   void receive_nothing();  // all events are refused
-  async::WorkThread& compute() { return compute_; }
   const matrix::Appservice& appservice() const { return appservice_; }
   std::uint16_t port() const { return server_ ? server_->port() : 0; }
   boost::asio::awaitable<void> stop();
@@ -35,7 +35,6 @@ class Endpoint {
  private:
   boost::asio::awaitable<core::Result<void>> receive(std::vector<matrix::Event> events);
 
-  async::WorkThread compute_;
   Receiver receiver_;
   matrix::Appservice appservice_;
   std::unique_ptr<http::Server> server_;

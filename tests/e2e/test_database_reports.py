@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import threading
 import time
 
@@ -10,16 +9,9 @@ import psycopg2
 import pytest
 
 from support.postgres import PASSWORD
-from support.process import ROOT, wait_until
-from support.statements import SECRET_COLUMNS
-
-sys.path.insert(0, str(ROOT / "cmake"))
-from embed import number_parameters  # noqa: E402
+from support.process import wait_until
 
 TOKEN = "syt_YWxpY2U_QrStUvWxYzAbCdEfGhIj"  # shaped like an access token, cut: it opens nothing
-STATEMENTS = sorted(
-    path for pattern in ("database_*.sql", "check_*.sql", "report_*.sql") for path in (ROOT / "sql").glob(pattern)
-)
 
 
 @pytest.fixture(scope="module")
@@ -63,57 +55,6 @@ def connect(world, application):
     connection = psycopg2.connect(world.postgres.dsn(world.synapse.database, user="synapse", password=PASSWORD), application_name=application)
     connection.autocommit = True
     return connection
-
-
-# The statements.
-
-
-def run_statement(cursor, path):
-    text, parameters = number_parameters("\n".join(line for line in path.read_text().splitlines() if not line.startswith("--")))
-    values = {"limit": "1000", "seconds": "2592000", "pid": "1", "started_us": "1", "statement_us": "1"}
-    cursor.execute(f"PREPARE probe AS {text.rstrip().rstrip(';')}")
-    arguments = ", ".join(f"'{values[name]}'" for name in parameters)
-    cursor.execute(f"EXECUTE probe{f' ({arguments})' if arguments else ''}")
-    rows = cursor.fetchall()
-    cursor.execute("DEALLOCATE probe")
-    return rows
-
-
-def test_there_are_statements():
-    assert len(STATEMENTS) > 30
-
-
-@pytest.mark.parametrize("path", STATEMENTS, ids=lambda path: path.stem)
-def test_statement_runs_on_the_real_schema(world, path):
-    """Prepared and run, read-only, as Synapse's own role."""
-    with world.postgres.connect(world.synapse.database, user="synapse", password=PASSWORD) as connection, connection.cursor() as cursor:
-        cursor.execute("SET default_transaction_read_only = on; SET statement_timeout = '30s'")
-        run_statement(cursor, path)
-
-
-@pytest.fixture(scope="module")
-def poor_role(world):
-    """A role with pg_monitor that may read everything but the columns with secrets."""
-    sql = world.synapse.sql
-    world.postgres.create_role("reports_only")
-    sql("GRANT pg_monitor TO reports_only; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reports_only; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO reports_only")
-    for table, hidden in SECRET_COLUMNS.items():
-        if not sql("SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = %s", (table,)):
-            continue
-        columns = [name for (name,) in sql("SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s", (table,))]
-        shown = ", ".join(f'"{name}"' for name in columns if name not in hidden)
-        sql(f"REVOKE SELECT ON {table} FROM reports_only; GRANT SELECT ({shown}) ON {table} TO reports_only")
-    yield "reports_only"
-    sql("DROP OWNED BY reports_only; DROP ROLE reports_only")
-
-
-def test_no_statement_needs_a_column_with_secrets(world, poor_role):
-    with world.postgres.connect(world.synapse.database, user=poor_role, password=PASSWORD) as connection, connection.cursor() as cursor:
-        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            cursor.execute("SELECT token FROM access_tokens")
-        cursor.execute("SET default_transaction_read_only = on")
-        for path in STATEMENTS:
-            run_statement(cursor, path)
 
 
 # The cards.

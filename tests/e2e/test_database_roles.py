@@ -1,6 +1,9 @@
 """The two roles of `steward setup --grants` on a real Synapse's database: reports run as the reader, plans and jobs as the writer,
 and neither may more."""
 
+import re
+from contextlib import closing
+
 import psycopg2
 import pytest
 
@@ -30,6 +33,7 @@ def world(new_world):
     url = {role: made.postgres.url(made.synapse.database, role, PASSWORD) for role in (READER, WRITER)}
     made.steward.change_config(database={"synapse": url[WRITER], "reader": url[READER]})
     made.start()
+    made.steward.exec("allow @dave reader", "--yes", check=True)
     made.synapse.sql("ANALYZE")
     made.living = made.template.live_rooms[0]
     yield made
@@ -60,7 +64,7 @@ def test_the_bot_runs_as_these_roles(world):
 def test_no_secret_can_be_read(world, role):
     """Each column of the list is refused by the server itself, by name and by the whole row."""
     allowed = SECRETS_OF_THE_WRITER if role == WRITER else set()
-    with as_role(world, role) as connection, connection.cursor() as cursor:
+    with closing(as_role(world, role)) as connection, connection.cursor() as cursor:
         for table, columns in SECRET_COLUMNS.items():
             for column in columns:
                 if (table, column) in allowed:
@@ -71,20 +75,18 @@ def test_no_secret_can_be_read(world, role):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 cursor.execute(f"SELECT * FROM {table}")
                 pytest.fail(f"{role} reads {table}")
-    connection.close()
 
 
 def test_the_reader_cannot_write_and_the_writer_not_everything(world):
     for role, statements in {
         READER: ["DELETE FROM events", "UPDATE rooms SET is_public = true", "DELETE FROM event_search", "CREATE TABLE public.x (y int)", "SELECT * FROM steward.job"],
-        WRITER: ["DELETE FROM users", "UPDATE users SET admin = 1", "UPDATE rooms SET is_public = true", "DELETE FROM devices", "CREATE TABLE public.x (y int)"],
+        WRITER: ["DELETE FROM users", "UPDATE users SET admin = 1", "UPDATE rooms SET is_public = true", "UPDATE events SET sender = '@x:y'", "DELETE FROM devices", "DELETE FROM schema_compat_version", "CREATE TABLE public.x (y int)"],
     }.items():  # fmt: skip
-        with as_role(world, role) as connection, connection.cursor() as cursor:
+        with closing(as_role(world, role)) as connection, connection.cursor() as cursor:
             for statement in statements:
                 with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                     cursor.execute(statement)
                     pytest.fail(f"{role}: {statement}")
-        connection.close()
 
 
 def test_every_statement_runs_as_its_role(world):
@@ -94,9 +96,8 @@ def test_every_statement_runs_as_its_role(world):
         if not statement.fits(version) or statement.own:
             continue
         role = READER if statement.role == "reader" else WRITER
-        with as_role(world, role) as connection, connection.cursor() as cursor:
+        with closing(as_role(world, role)) as connection, connection.cursor() as cursor:
             values = values_of(cursor, statement)
-        connection.close()
         variables = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
         files = [part for path in statement.files for part in ("--file", path)]
         try:
@@ -110,8 +111,8 @@ def test_every_report_runs_as_the_reader(world):
     problems = []
     for line in report_lines(world.steward):
         done = world.steward.exec(line.format(room=world.living))
-        if done.returncode:
-            problems.append(f"{line}: {done.stdout[-400:]}{done.stderr[-400:]}")
+        if done.returncode or "GRANT" in done.stdout:  # a table that is left out for want of a right is no answer either
+            problems.append(f"{line}: {done.stdout[-1000:]}{done.stderr[-400:]}")
     assert not problems, "\n".join(problems)
 
 
@@ -123,18 +124,59 @@ def test_every_dry_run_runs_as_the_writer(world):
             for line in lines:
                 done = world.steward.exec(line.format(room=world.living, pid=pid))
                 if name in owners and connection.server_version < 170000:
-                    assert "owner" in done.stdout, f"{line}: {done.stdout}"
+                    assert "own" in done.stdout or "No table would return" in done.stdout, f"{line}: {done.stdout}"
                 elif name != "db-stop":  # a superuser's process is not theirs to stop
-                    assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+                    assert done.returncode == 0 and "GRANT" not in done.stdout, f"{line}: {done.stdout}{done.stderr}"
 
 
-def test_rooms_are_cleaned_by_the_writer(world):
+# Jobs whose statements are put together in C++.
+
+
+def dead_rooms(world):
     carol, dave = world.user("carol"), world.user("dave")
-    dead = [world.fill.dead_room(carol, dave, name=f"Dead {number}", messages=2) for number in range(2)]
-    card, job = world.carry_out("!clean-rooms --older 30d")
+    return [world.fill.dead_room(carol, dave, name=f"Dead {number}", messages=20 * number + 2) for number in range(2)]
+
+
+@pytest.fixture
+def small_limit(world):
+    """Every room of these tests is a large one."""
+    before = world.steward.config().get("rooms", {})
+    world.steward.change_config(rooms={"large": 20})
+    world.steward.stop()
+    world.steward.start()
+    yield
+    world.steward.change_config(rooms=before)
+
+
+@pytest.mark.parametrize("method", ["api", "hybrid"])
+def test_rooms_are_cleaned_by_the_writer(world, small_limit, method):
+    dead = dead_rooms(world)
+    card, job = world.carry_out(f"!clean-rooms --older 30d --method {method}")
     assert job["state"] == "done" and "Dead 0" in card
     assert not any(world.synapse.room_exists(room) for room in dead)
     assert not any(world.synapse.leftovers(room) for room in dead)
+
+
+def test_orphans_are_cleaned_by_the_writer(world):
+    sql = world.synapse.sql
+    sql("INSERT INTO event_search (event_id, room_id, sender, key, vector) VALUES ('$gone', '!gone', '@x:y', 'content.body', '')")
+    sql("INSERT INTO room_depth VALUES ('!gone', 1)")
+    card, job = world.carry_out("!clean-orphans")
+    assert job["state"] == "done" and "GRANT" not in card, card
+    assert not sql("SELECT 1 FROM event_search WHERE event_id = '$gone' UNION ALL SELECT 1 FROM room_depth WHERE room_id = '!gone'")
+
+
+def test_rooms_are_cleaned_offline_by_the_writer(world):
+    dead = dead_rooms(world)
+    world.steward.stop()
+    world.synapse.stop()
+    try:
+        done = world.steward.exec("clean-rooms --older 30d --method offline", "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not any(world.synapse.room_exists(room) for room in dead)
+    finally:
+        world.synapse.start()
+        world.steward.start()
 
 
 def test_check_finds_nothing_missing(world):
@@ -147,12 +189,12 @@ def test_a_missing_right_is_named_with_its_grant(world):
     """By the command that meets it and by the doctor; the GRANT they print is all that it takes."""
     sql = world.synapse.sql
     sql(f"REVOKE SELECT ON destinations FROM {READER}")
-    said = world.steward.exec("status").stdout + world.steward.exec("query failing-servers").stdout
+    said = world.steward.exec("query failing-servers").stdout
     checked = world.steward.check().stdout
-    assert "destinations" in said and "GRANT SELECT (" in said and f'TO "{READER}"' in said, said
+    granted = re.search(rf'GRANT SELECT \([\w, ]+\) ON destinations TO "{READER}"', said)
+    assert granted, said
     assert f"{READER} lacks rights on destinations" in checked, checked
-    grant = said[said.index("GRANT SELECT (", said.rindex("failing") if "failing" in said else 0):]
-    sql(grant[: grant.index(";")])
+    sql(granted.group())
     assert world.steward.exec("query failing-servers").returncode == 0
     apply_grants(world)
     assert f"{READER} has every right" in world.steward.check().stdout

@@ -1,9 +1,15 @@
-"""No dry run writes: Synapse's whole database, every row and every sequence, is the same before and after each command's."""
+"""No dry run writes and no command of level 0 does: Synapse's whole database, every row and every sequence, is the same before
+and after each. Synapse is stopped, so nothing but the bot could have written."""
+
+import threading
+from contextlib import suppress
 
 import pytest
 from psycopg2 import connect
+from psycopg2.errors import QueryCanceled
 
-from support.lines import commands, dry_run_lines, has_dry_run
+from support.lines import NEED_SYNAPSE, commands, dry_run_lines, has_dry_run, report_lines
+from support.postgres import PASSWORD
 
 TABLES = "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname = 'public'"
 SEQUENCES = "SELECT sequencename::text, last_value::text FROM pg_sequences WHERE schemaname = 'public'"
@@ -40,6 +46,7 @@ def world(new_world):
     made.fill.remote_media(count=3, age_days=90)
     made.synapse.sql("UPDATE redactions SET have_censored = true")
     made.synapse.sql("ANALYZE")
+    made.steward.exec("allow @dave reader", "--yes", check=True)
     made.steward.stop()
     made.synapse.stop()
     return made
@@ -47,10 +54,18 @@ def world(new_world):
 
 @pytest.fixture(scope="module")
 def backend(world):
-    """Another program's connection, idle in a transaction: what db-stop may stop."""
-    connection = connect(world.postgres.dsn(world.synapse.database))
-    connection.cursor().execute("SELECT 1")
+    """Another program's statement that runs for long: what db-stop may stop."""
+    connection = connect(world.postgres.dsn(world.synapse.database, user="synapse", password=PASSWORD))
+
+    def sleep():
+        with suppress(QueryCanceled):
+            connection.cursor().execute("SELECT pg_sleep(600)")
+
+    sleeping = threading.Thread(target=sleep)
+    sleeping.start()
     yield connection.get_backend_pid()
+    connection.cancel()
+    sleeping.join()
     connection.close()
 
 
@@ -64,29 +79,72 @@ def test_a_change_would_be_seen(world):
     assert not differences(before, content(world))
 
 
+class Watch:
+    """Runs lines and notes which of them wrote, or did not answer though they should."""
+
+    def __init__(self, world):
+        self.world, self.before = world, content(world)
+        self.wrote, self.problems = [], []
+
+    def run(self, line, may_fail=False):
+        done = self.world.steward.exec(line)
+        if done.returncode not in ((0, 1) if may_fail else (0,)):
+            self.problems.append(f"{line}: exit {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
+        after = content(self.world)
+        if changed := differences(self.before, after):
+            self.wrote.append(f"{line}: {changed}")
+            self.before = after
+        return done
+
+    def judge(self):
+        assert not self.wrote, "\n".join(self.wrote)
+        assert not self.problems, "\n".join(self.problems)
+
+
 def test_every_dry_run_writes_nothing(world, backend):
-    """With Synapse stopped: what needs only the database answers all the same, and nothing but the bot could have written."""
-    before = content(world)
-    problems, wrote = [], []
+    """What needs only the database answers with Synapse stopped."""
+    watch = Watch(world)
     for name, lines in dry_run_lines(world.steward).items():
         for line in lines:
-            done = world.steward.exec(line.format(room=world.living, pid=backend))
-            if done.returncode:
-                problems.append(f"{line}: exit {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
-            after = content(world)
-            if changed := differences(before, after):
-                wrote.append(f"{line}: {changed}")
-                before = after
-    assert not wrote, "\n".join(wrote)
-    assert not problems, "\n".join(problems)
+            done = watch.run(line.format(room=world.living, pid=backend), name in NEED_SYNAPSE)
+            if name in NEED_SYNAPSE:
+                assert "could not be reached" in done.stdout, f"{line} needs no Synapse: {done.stdout}"
+    watch.judge()
+
+
+def test_every_command_of_level_0_writes_nothing(world):
+    """Those that ask Synapse's API may say that it is not there."""
+    asking = {command["name"] for command in commands(world.steward) if "A" in command["sources"]}
+    watch = Watch(world)
+    for line in report_lines(world.steward):
+        watch.run(line.format(room=world.living), line.split()[0] in asking)
+    watch.judge()
+
+
+# Synapse's own notes of who asked it something.
+ASKED = {"user_ips", "sequence user_ips_device_index", "devices", "user_daily_visits", "appservice_room_list"}
+
+
+def test_dry_runs_that_ask_synapse_write_nothing(world):
+    """They come to their plan only with Synapse running; it writes of itself that it was asked."""
+    world.synapse.start()
+    try:
+        before = content(world)
+        for name in NEED_SYNAPSE:
+            for line in dry_run_lines(world.steward)[name]:
+                world.steward.exec(line, check=True)
+        changed = differences(before, content(world))
+        assert set(changed) <= ASKED, changed
+    finally:
+        world.synapse.stop()
 
 
 def test_a_dry_run_has_something_to_say(world, backend):
     """They are no empty plans: rooms, media and tables are counted."""
     for line, word in {
-        "clean-rooms --dry-run": "3 rooms",
+        "clean-rooms --dry-run": "Dead 2",
         "purge-media 30d --dry-run": "3",
-        "vacuum --dry-run": "events",
+        "vacuum --dry-run": "dead rows",
     }.items():
         said = world.steward.exec(line).stdout
         assert word in said, f"{line}: {said}"

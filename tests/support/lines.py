@@ -13,7 +13,7 @@ def has_dry_run(command):
     return any(flag["name"] == "--dry-run" for flag in command["flags"])
 
 
-# Dry runs of commands that need only the database; {room} is a living room, {pid} another program's server process.
+# {room} is a living room, {pid} another program's server process; @dave is a reader of the bot.
 DRY_RUNS = {
     "clean-rooms": ["clean-rooms", "clean-rooms --older 1d --include left,aliased,published,spaces,upgraded,reported,delayed,blocked"],
     "clean-redacted": ["clean-redacted", "clean-redacted --older 30d"],
@@ -25,13 +25,17 @@ DRY_RUNS = {
     "vacuum-full": ["vacuum-full", "vacuum-full events"],
     "reindex": ["reindex events"],
     "compress-state": ["compress-state", "compress-state {room}"],
+    "clean-orphans": ["clean-orphans"],
+    "clean-state-groups": ["clean-state-groups"],
+    "add-schedule": ['add-schedule "daily 03:00" purge-media 30d', 'add-schedule "sun 04:30" vacuum', 'add-schedule "every 6h" check-db'],
     "allow": ["allow @carol reader"],
-    "deny": ["deny @bob"],
+    "deny": ["deny @dave"],
     "thaw": ["thaw"],
 }
-# Dry runs that have to ask Synapse, each with the reason.
+# Dry runs that have to ask Synapse, each with what for.
 NEED_SYNAPSE = {
-    "purge-media": "which rooms' retention and media settings the API knows",
+    "allow": "whether there is such a user",
+    "clean-state-groups": "whether its background updates run",
 }
 
 # Commands that answer at once; those with a source other than the bot's own memory read Synapse's database or its API.
@@ -53,6 +57,10 @@ REPORTS = {
     "db-bloat": ["db-bloat"],
     "db-activity": ["db-activity --all"],
     "check-db": ["check-db"],
+    "check-orphans": ["check-orphans"],
+    "check-state-groups": ["check-state-groups"],
+    "schedules": ["schedules"],
+    "report": ["report", "report weekly", "report disk", "report media", "report users"],
     "query": ["query"],
     "jobs": ["jobs"],
 }
@@ -71,8 +79,8 @@ def report_lines(steward):
 
 
 def dry_run_lines(steward):
-    """{command: its lines with --dry-run} of every command that has the flag."""
+    """{command: its lines with --dry-run} of every command that has the flag; before the line that a schedule is made of."""
     names = {command["name"] for command in commands(steward) if has_dry_run(command)}
     missing = names - set(DRY_RUNS)
     assert not missing, f"no line in tests/support/lines.py for the dry run of {sorted(missing)}"
-    return {name: [f"{line} --dry-run" for line in DRY_RUNS[name]] for name in sorted(names)}
+    return {name: [line.replace(name, f"{name} --dry-run", 1) for line in DRY_RUNS[name]] for name in sorted(names)}

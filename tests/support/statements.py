@@ -125,16 +125,30 @@ DEPENDENCIES = """
 COMMENT = re.compile(r"--[^\n]*")
 CHANGE = re.compile(r"\b(?:(DELETE) FROM|(UPDATE)(?! OF\b)|(INSERT) INTO)\s+(\w+)")
 ROW_LOCK = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)(?: OF (\w+))?")
+NESTED = re.compile(r"\([^()]*\)")  # the innermost
 
 
-def changes(statement):
-    """{(privilege, table)} beyond reading. A row lock needs UPDATE."""
+def assigned(text, table):
+    """The columns that its UPDATE of that table sets."""
+    rest = re.search(rf"\bUPDATE {table}(?: \w+)? SET\s+(.*)", text, re.S).group(1)
+    while NESTED.search(rest):
+        rest = NESTED.sub("", rest)
+    assignments = re.split(r"\bWHERE\b|\bFROM\b|\bRETURNING\b|\)", rest)[0]
+    return [each.split("=")[0].strip() for each in assignments.split(",")]
+
+
+def changes(statement, last_column):
+    """{(privilege, table): columns} beyond reading; no columns: the whole table. A row lock needs UPDATE on any one column:
+    the last, which is never a key."""
     text = COMMENT.sub("", statement.text)
-    found = {(next(filter(None, match.groups()[:3])), match.group(4)) for match in CHANGE.finditer(ROW_LOCK.sub("", text))}
+    found = {}
+    for match in CHANGE.finditer(ROW_LOCK.sub("", text)):
+        privilege, table = next(filter(None, match.groups()[:3])), match.group(4)
+        found[(privilege, table)] = assigned(text, table) if privilege == "UPDATE" else []
     for match in ROW_LOCK.finditer(text):
         alias = match.group(1)
         table = re.search(rf"\b(?:FROM|JOIN) (\w+)(?: AS)? {alias}\b", text).group(1) if alias else re.search(r"\bFROM (\w+)", text).group(1)
-        found.add(("UPDATE", table))
+        found.setdefault(("UPDATE", table), [last_column(table)])
     return found
 
 
@@ -150,17 +164,19 @@ def rights_of(cursor, statement):
         if column:
             columns.add(column)
     cursor.execute(f"DROP FUNCTION pg_temp.probe({arguments})")
+
+    def column(table, order):
+        cursor.execute(
+            "SELECT a.attname FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
+            f" ORDER BY {order} LIMIT 1", (f"public.{table}",),
+        )  # fmt: skip
+        return cursor.fetchone()[0]
+
     rights = {key: sorted(columns) for key, columns in read.items()}
-    for privilege, table in changes(statement):
-        rights[(privilege, table)] = []
     for (privilege, table), columns in rights.items():
         if privilege == "SELECT" and not columns:  # count(*): any one column will do, so the first of the key
-            cursor.execute(
-                "SELECT a.attname FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
-                " ORDER BY a.attname = 'room_id' DESC, a.attnum LIMIT 1", (f"public.{table}",),
-            )  # fmt: skip
-            columns.append(cursor.fetchone()[0])
-    return rights
+            columns.append(column(table, "a.attname = 'room_id' DESC, a.attnum"))
+    return rights | changes(statement, lambda table: column(table, "a.attnum DESC"))
 
 
 def rights_text(cursor, version):
