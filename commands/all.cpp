@@ -44,6 +44,7 @@ std::vector<command::Command> all_commands() {
       vacuum(),
       reindex(),
       vacuum_full(),
+      repack(),
       compress_state(),
       check_orphans(),
       clean_orphans(),

@@ -51,6 +51,7 @@ command::Command analyze();
 command::Command vacuum();
 command::Command reindex();
 command::Command vacuum_full();
+command::Command repack();
 command::Command compress_state();
 command::Command check_orphans();
 command::Command clean_orphans();

@@ -121,4 +121,10 @@ std::optional<core::Bytes> expected_return(const SpaceTable& table) {
   return core::Bytes{*table.wasted + static_cast<std::int64_t>(share * static_cast<double>(table.indexes))};
 }
 
+std::vector<SpaceTable> by_expected_return(std::vector<SpaceTable> tables) {
+  std::erase_if(tables, [](const SpaceTable& table) { return !table.allowed || expected_return(table).value_or(core::Bytes{}).count < (1 << 20); });
+  std::stable_sort(tables.begin(), tables.end(), [](const SpaceTable& a, const SpaceTable& b) { return *expected_return(a) > *expected_return(b); });
+  return tables;
+}
+
 }  // namespace steward::commands

@@ -1,4 +1,4 @@
-// Tables and indexes as the catalogue has them, and the free disk below them: what !analyze, !vacuum, !reindex and !vacuum-full
+// Tables and indexes as the catalogue has them, and the free disk below them: what !analyze, !vacuum, !reindex, !repack and !vacuum-full
 // choose and measure by. Names come back quoted by the server; what a person typed is only ever bound. Session threads
 // (read_…) and the I/O thread.
 #pragma once
@@ -62,5 +62,7 @@ core::Result<void> check_disk(const Disk& disk, core::Bytes needed);
 
 // ≈ bytes that a rewrite gives back, heap and indexes in proportion; nullopt before the first ANALYZE.
 std::optional<core::Bytes> expected_return(const SpaceTable& table);
+// Those that may be maintained and would return a megabyte or more, the most first.
+std::vector<SpaceTable> by_expected_return(std::vector<SpaceTable> tables);
 
 }  // namespace steward::commands

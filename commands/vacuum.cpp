@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "commands/all.hpp"
 #include "commands/maintenance.hpp"
 #include "commands/room_deletion.hpp"
 #include "commands/space.hpp"
+#include "commands/table_plan.hpp"
 #include "commands/vacuum.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
@@ -30,23 +30,8 @@ namespace {
 
 constexpr std::int64_t many_dead_rows = 1000;
 constexpr std::size_t shown_largest = 3;
-constexpr std::size_t shown_candidates = 8;
-constexpr std::int64_t old_transaction = 60;
 constexpr auto least_full_limit = std::chrono::minutes(10);
-// Modest guesses for a disk that others use, too.
-constexpr std::int64_t vacuumed_a_second = std::int64_t{100} << 20;
-constexpr std::int64_t rewritten_a_second = std::int64_t{20} << 20;
-
-// What every message, sync or login touches: while one of these is locked the homeserver stands still, and the bot with it.
-constexpr std::array<std::string_view, 34> vital_tables{
-    "access_tokens", "account_data", "application_services_state", "application_services_txns", "current_state_delta_stream",
-    "current_state_events", "devices", "event_auth", "event_edges", "event_forward_extremities", "event_json", "event_push_actions",
-    "event_push_actions_staging", "event_push_summary", "event_relations", "event_search", "event_to_state_groups",
-    "event_txn_id_device_id", "events", "local_current_membership", "receipts_linearized", "room_account_data", "room_depth",
-    "room_memberships", "rooms", "sliding_sync_joined_rooms", "sliding_sync_membership_snapshots", "state_events", "state_group_edges",
-    "state_groups", "state_groups_state", "stream_ordering_to_exterm", "stream_positions", "users"};
-
-bool is_vital(const std::string& name) { return std::find(vital_tables.begin(), vital_tables.end(), name) != vital_tables.end(); }
+constexpr std::int64_t vacuumed_a_second = std::int64_t{100} << 20;  // a modest guess for a disk that others use, too
 
 struct Words {
   const char* command;
@@ -63,15 +48,13 @@ constexpr Words words_of(VacuumWay way) {
   return {"", "", ""};
 }
 
-std::chrono::milliseconds full_time(std::int64_t bytes) { return std::chrono::seconds(1 + bytes / rewritten_a_second); }
-
 // The rewrite holds everybody up, so it ends by itself; it only ever waits half a second for its lock, because behind a waiting
 // one nobody can even read. The other two disturb nobody while they wait.
 Maintenance::Limits limits_of(VacuumWay way, std::int64_t bytes) {
   switch (way) {
     case VacuumWay::analyze: return {std::chrono::minutes(30), std::chrono::seconds(20)};
     case VacuumWay::vacuum: return {std::chrono::hours(12), std::chrono::seconds(20)};
-    case VacuumWay::full: return {std::max<std::chrono::milliseconds>(least_full_limit, full_time(bytes) * 4), std::chrono::milliseconds(500)};
+    case VacuumWay::full: return {std::max<std::chrono::milliseconds>(least_full_limit, rewrite_time(bytes) * 4), std::chrono::milliseconds(500)};
   }
   return {};
 }
@@ -81,71 +64,12 @@ std::string size(std::int64_t bytes) { return core::format_size(core::Bytes{byte
 
 bool worth_vacuuming(const SpaceTable& table) { return table.dead > 0 && (table.dead >= many_dead_rows || table.dead * 10 >= table.dead + table.live); }
 
-core::Error not_allowed(const std::string& table) {
-  return {core::Code::not_allowed, "The bot's database role may not maintain " + table, "only its owner may",
-          "connect the bot with the role that owns Synapse's tables (`database.synapse`), or GRANT it that role", {}};
-}
-
-struct Found {
-  std::vector<SpaceTable> tables;  // all, or the named one
-  SpaceHost host;
-};
-
-core::Result<Found> find(db::Transaction& transaction, const std::string& name) {
-  Found found;
-  auto tables = read_tables(transaction, name);
-  if (!tables) return core::fail(tables.error());
-  if (tables->empty()) {
-    auto error = no_such_name(transaction, name, /*or_index=*/false);
-    if (!error) return core::fail(error.error());
-    return core::fail(std::move(*error));
-  }
-  found.tables = std::move(*tables);
-  auto host = read_host(transaction);
-  if (!host) return core::fail(host.error());
-  found.host = std::move(*host);
-  if (!name.empty() && !found.tables.front().allowed) return core::fail(not_allowed(name));
-  return found;
-}
-
-awaitable<core::Result<Found>> find_tables(std::string name, Context& context) {
-  auto sessions = check_sessions(context);
-  if (!sessions) co_return core::fail(sessions.error());
-  auto read = context.read();
-  if (!read) co_return core::fail(read.error());
-  auto work = [name = std::move(name)](db::Transaction& transaction) { return find(transaction, name); };
-  auto finding = (**read).transaction(std::move(work));
-  co_return co_await std::move(finding);
-}
-
-void add_table(jobs::Plan& plan, const SpaceTable& table) {
-  plan.items.push_back({.kind = "table", .target = table.name, .label = table.name, .bytes = core::Bytes{table.total}, .rows = table.dead,
-                        .note = std::to_string(table.filenode)});
-  plan.locks.push_back("table:" + table.name);
-  plan.bytes += core::Bytes{table.total};
-  plan.rows += table.dead;
-}
-
-void keep(jobs::Plan& plan, const char* reason, const char* text, const SpaceTable& table) {
-  auto found = std::find_if(plan.kept.begin(), plan.kept.end(), [reason](const jobs::Kept& kept) { return kept.reason == reason; });
-  if (found == plan.kept.end()) found = plan.kept.insert(plan.kept.end(), {.reason = reason, .text = text, .count = 0, .bytes = {}, .examples = {}});
-  ++found->count;
-  if (found->examples.size() < shown_largest) found->examples.push_back(table.name);
-}
-
 jobs::Plan empty_plan(VacuumWay way, const Arguments& arguments, Level level) {
   jobs::Plan plan;
   plan.command = words_of(way).command;
   plan.level = static_cast<int>(arguments.flag("dry-run") ? Level::reads : level);
   plan.needs_writer = true;
   return plan;
-}
-
-std::string time_line(std::chrono::milliseconds time) { return "Time: about " + core::format_duration(time) + ", a guess"; }
-
-void add_transaction_line(jobs::Plan& plan, const SpaceHost& host, const char* what) {
-  if (host.oldest_transaction >= old_transaction)
-    plan.lines.push_back(fmt::format("Oldest transaction: open for {}; {}", core::format_age(std::chrono::seconds(host.oldest_transaction)), what));
 }
 
 awaitable<core::Result<jobs::Plan>> plan_analyze(Arguments arguments, Context& context) {
@@ -212,28 +136,14 @@ awaitable<core::Result<jobs::Plan>> plan_vacuum(Arguments arguments, Context& co
   co_return plan;
 }
 
-// Without a table: what it would bring, nothing to confirm. One table at a time is asked for, never all of them.
-jobs::Plan candidates(jobs::Plan plan, std::vector<SpaceTable> tables) {
-  std::erase_if(tables, [](const SpaceTable& table) { return !table.allowed || expected_return(table).value_or(core::Bytes{}).count < (1 << 20); });
-  std::stable_sort(tables.begin(), tables.end(), [](const SpaceTable& a, const SpaceTable& b) { return *expected_return(a) > *expected_return(b); });
-  plan.title = tables.empty() ? "No table would return a megabyte or more; !analyze makes the estimate fresh" : "Name one table. By estimate these would return most:";
-  for (std::size_t index = 0; index < tables.size() && index < shown_candidates; ++index) {
-    const SpaceTable& table = tables[index];
-    plan.lines.push_back(fmt::format("{}: ≈ {} of {}{}", table.name, core::format_size(*expected_return(table)), size(table.total), is_vital(table.name) ? ", stops Synapse meanwhile" : ""));
-  }
-  return plan;
-}
-
 void add_full_lines(jobs::Plan& plan, const SpaceTable& table, const SpaceHost& host) {
-  const auto time = full_time(table.total);
-  const auto returned = expected_return(table);
+  const auto time = rewrite_time(table.total);
   plan.title = fmt::format("{} ({}, {}) would be written anew without its gaps", table.name, size(table.total), core::plural(table.rows, "row", "rows"));
-  plan.lines.push_back(returned ? "Returned: ≈ " + core::format_size(*returned) + " to the disk, by estimate" : "Returned: not known, the table was never analysed (!analyze " + table.name + ")");
+  plan.lines.push_back(returned_line(table));
   plan.lines.emplace_back("Lock: ACCESS EXCLUSIVE all the time: nobody can read or write the table");
   if (is_vital(table.name)) plan.lines.emplace_back("⚠ Messages, syncs or logins need it: the homeserver stands still meanwhile, and the bot can neither hear nor speak here");
   plan.lines.push_back(time_line(time) + "; it ends by itself, undone, after " + core::format_duration(limits_of(VacuumWay::full, table.total).statement));
-  plan.lines.push_back(fmt::format("Disk: up to {} more while it runs, and the same of write-ahead log{}", size(table.total),
-                                   host.slots > 0 ? fmt::format(", which {} kept by replication slots may hold on to", core::plural(host.slots, "copy", "copies")) : ""));
+  plan.lines.push_back(rewrite_disk_line(table, host));
   plan.lines.push_back(disk_line(disk_of(host, table.location)));
   add_transaction_line(plan, host, "the lock may have to wait for it");
   plan.lines.emplace_back("Last backup: none known to the bot");
@@ -243,15 +153,14 @@ awaitable<core::Result<jobs::Plan>> plan_full(Arguments arguments, Context& cont
   auto found = co_await find_tables(table_name(arguments.text("table")), context);
   if (!found) co_return core::fail(found.error());
   jobs::Plan plan = empty_plan(VacuumWay::full, arguments, Level::destroys);
-  if (!arguments.has("table")) co_return candidates(std::move(plan), std::move(found->tables));
+  if (!arguments.has("table")) co_return list_candidates(std::move(plan), found->tables, ", stops Synapse meanwhile");
   // The job would be refused for the same reasons; nobody should confirm it first.
   auto schema = co_await db::schema_state(**context.read());
   if (!schema) co_return core::fail(schema.error());
   auto may = db::allows_destruction(*schema);
   if (!may) co_return core::fail(may.error());
   const SpaceTable& table = found->tables.front();
-  const core::Bytes needed{table.total * 2};  // the copy and its write-ahead log
-  auto room = check_disk(disk_of(found->host, table.location), needed);
+  auto room = check_disk(disk_of(found->host, table.location), rewrite_needs(table));
   if (!room) co_return core::fail(room.error());
   add_table(plan, table);
   plan.word = table.name;
@@ -259,18 +168,10 @@ awaitable<core::Result<jobs::Plan>> plan_full(Arguments arguments, Context& cont
   co_return plan;
 }
 
-ItemOutcome done_outcome(VacuumWay way, const SpaceTable& before, const SpaceTable& after, std::chrono::milliseconds took) {
+ItemOutcome analysed(const SpaceTable& table, std::chrono::milliseconds took) {
   ItemOutcome done;
-  done.rows = std::max<std::int64_t>(0, before.dead - after.dead);
-  done.bytes.count = std::max<std::int64_t>(0, before.total - after.total);
-  TableRows figures{{"rows", after.rows}};
-  std::string what = core::plural(after.rows, "row", "rows");
-  if (way != VacuumWay::analyze) {
-    figures.insert({{"before", before.total}, {"after", after.total}, {"left_dead", after.dead}, {"reusable", after.wasted.value_or(0)}});
-    what = fmt::format("{} removed, {}", dead_rows(done.rows), change(before.total, after.total));
-  }
-  done.text = write_rows(figures, {});
-  done.notice = what + ", " + core::format_duration(took);
+  done.text = write_rows({{"rows", table.rows}}, {});
+  done.notice = core::plural(table.rows, "row", "rows") + ", " + core::format_duration(took);
   return done;
 }
 
@@ -318,10 +219,9 @@ awaitable<core::Result<ItemOutcome>> VacuumWork::attempt(db::ItemRow item, bool 
       SpaceTable planned = table;
       planned.total = item.bytes;
       planned.dead = item.rows;
-      co_return done_outcome(way_, planned, table, {});
+      co_return table_outcome(planned, table, {});
     }
-    const core::Bytes needed{table.total * 2};
-    auto room = check_disk(disk_of(before->host, table.location), needed);
+    auto room = check_disk(disk_of(before->host, table.location), rewrite_needs(table));
     if (!room) co_return outcome(State::kept, room.error().why);
   }
   std::string statement = words_of(way_).statement + table.quoted;
@@ -332,7 +232,8 @@ awaitable<core::Result<ItemOutcome>> VacuumWork::attempt(db::ItemRow item, bool 
   auto after = co_await look(item.target);
   if (!after) co_return core::fail(after.error());
   if (!after->table) co_return outcome(State::kept, "the table is gone");
-  co_return done_outcome(way_, table, *after->table, took);
+  if (way_ == VacuumWay::analyze) co_return analysed(*after->table, took);
+  co_return table_outcome(table, *after->table, took);
 }
 
 namespace {
@@ -350,13 +251,7 @@ awaitable<core::Result<jobs::Receipt>> carry_out(VacuumWay way, jobs::Progress& 
   if (!result) co_return core::fail(result.error());
   jobs::Receipt receipt;
   receipt.title = core::plural(result->done, "table", "tables") + " " + words_of(way).done;
-  if (way != VacuumWay::analyze) {
-    receipt.title += fmt::format(": {} removed, {} returned to the disk", dead_rows(totals->done_rows), size(result->returned));
-    for (std::string& line : result->changes) receipt.lines.push_back(std::move(line));
-    if (result->done > 0) receipt.lines.push_back(fmt::format("Reusable: ≈ {} inside the files, by estimate", size(result->sum["reusable"])));
-    if (result->sum["left_dead"] > 0) receipt.lines.push_back(fmt::format("Dead rows there now: {}; new, or still to be seen by an open transaction", core::format_count(result->sum["left_dead"])));
-    if (result->done > 0) receipt.lines.emplace_back("Verified: sizes and dead rows were read again from the catalogue after each table");
-  }
+  if (way != VacuumWay::analyze) add_table_lines(receipt, *result, totals->done_rows);
   for (std::string& line : result->troubles) receipt.lines.push_back(std::move(line));
   receipt.complete = result->complete;
   co_return receipt;

@@ -39,6 +39,7 @@ void take_over(const config::Config& config) {
   core::remember_secret(config.database.synapse);
   core::remember_secret(config.database.reader);
   core::remember_secret(config.database.store);
+  core::remember_secret(config.repack.database);
   core::remember_secret(config.metrics.token);
   core::set_log_level(config.log_level == "debug"     ? core::LogLevel::debug
                       : config.log_level == "warning" ? core::LogLevel::warning

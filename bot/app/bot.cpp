@@ -63,6 +63,8 @@ command::Options options_of(const config::Config& config) {
   options.keep_rooms = config.rooms.keep;
   options.rooms_in_flight = config.rooms.in_flight;
   options.large_room = config.rooms.large;
+  options.repack_program = config.repack.program;
+  options.repack_connection = config.repack.database.empty() ? config.database.synapse : config.repack.database;
   options.bot = core::UserId("@" + config.bot.localpart + ":" + config.homeserver.server_name);
   options.sender = core::UserId("@" + config.appservice.sender_localpart + ":" + config.homeserver.server_name);
   options.bot_display_name = config.bot.display_name;
@@ -543,9 +545,12 @@ void Bot::reload(config::Config config) {
   parts.options.keep_rooms = fresh.keep_rooms;
   parts.options.rooms_in_flight = fresh.rooms_in_flight;
   parts.options.large_room = fresh.large_room;
+  parts.options.repack_program = fresh.repack_program;
+  parts.options.repack_connection = fresh.repack_connection;
   parts.options.file_retention = fresh.file_retention;
   parts.room->set_admins(config.room.admins);
   parts.config.keep = config.keep;
+  parts.config.repack = config.repack;
   parts.config.log_level = config.log_level;
   if (parts.store && parts.store->connected()) parts.tasks.spawn("settings", [&parts] { return parts.apply_room_settings(); });
 }

@@ -13,6 +13,7 @@
 #include "command/command.hpp"
 #include "core/ids.hpp"
 #include "core/timetable.hpp"
+#include "core/secret.hpp"
 #include "db/session.hpp"
 #include "db/store.hpp"
 #include "jobs/runner.hpp"
@@ -34,6 +35,8 @@ struct Options {
   std::vector<std::string> keep_rooms;
   int rooms_in_flight = 3;
   int large_room = 10'000;  // events
+  std::string repack_program;      // "": where PostgreSQL's packages put it
+  core::Secret repack_connection;  // as a superuser, where the admin gave one; else Synapse's
   core::UserId bot;
   core::UserId sender;
   std::string bot_display_name;

@@ -78,6 +78,10 @@ struct Config {
     int in_flight = 3;
     int large = 10'000;  // events
   } rooms;
+  struct Repack {
+    std::string program;    // empty: where PostgreSQL's packages put it
+    core::Secret database;  // a superuser's; empty: as database.synapse
+  } repack;
   struct Keep {
     std::int64_t inbox_days = 30, item_days = 90, audit_days = 400, file_days = 7;
   } keep;

@@ -229,6 +229,21 @@ std::vector<Row> room_rows() {
   };
 }
 
+std::vector<Row> repack_rows() {
+  return {
+      {{"repack.program", Type::path, "", false, true,
+        "The program pg_repack, for `!repack`. Without it it is looked for where PostgreSQL's packages put it."},
+       "",
+       [](Config& c, const Value& v) { return put(c.repack.program, v, nullptr); },
+       [](const Config& c) { return c.repack.program; }},
+      {{"repack.database", Type::secret, "", false, true,
+        "Connection string of a superuser of Synapse's database, for `!repack` only: pg_repack refuses everybody else."},
+       "",
+       [](Config& c, const Value& v) { return put(c.repack.database, v, check_connection_string); },
+       [](const Config& c) { return c.repack.database.reveal(); }},
+  };
+}
+
 std::vector<Row> keep_rows() {
   return {
       {{"keep.inbox", Type::duration, "30d", false, true, "How long received commands are remembered."},
@@ -272,7 +287,7 @@ std::vector<Row> keep_rows() {
 const std::vector<Row>& rows() {
   static const std::vector<Row> all = [] {
     std::vector<Row> table = homeserver_rows();
-    for (auto part : {local_rows, room_rows, keep_rows}) {
+    for (auto part : {local_rows, room_rows, repack_rows, keep_rows}) {
       for (const Row& row : part()) table.push_back(row);
     }
     return table;

@@ -2,6 +2,8 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 namespace steward::db {
@@ -87,6 +89,23 @@ core::Result<std::string> complete_connection_string(const SessionOptions& optio
   }
   if (with_settings) return text + "options=" + quoted(given_options + startup_options(options));
   return given_options.empty() ? text : text + "options=" + quoted(given_options);
+}
+
+core::Result<std::vector<std::pair<std::string, std::string>>> client_environment(const core::Secret& connection, const std::string& application) {
+  auto parameters = parse(connection.reveal());
+  if (!parameters) return core::fail(std::move(parameters.error()));
+  set(*parameters, "application_name", application);
+  Parameters environment;
+  std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> known(PQconndefaults(), &PQconninfoFree);
+  for (const PQconninfoOption* option = known.get(); option && option->keyword; ++option) {
+    if (!option->envvar) continue;
+    const auto given = std::find_if(parameters->begin(), parameters->end(), [option](const auto& each) { return each.first == option->keyword; });
+    const char* ours = std::getenv(option->envvar);
+    if (given != parameters->end()) environment.emplace_back(option->envvar, given->second);
+    else if (ours) environment.emplace_back(option->envvar, ours);
+  }
+  if (const char* home = std::getenv("HOME")) environment.emplace_back("HOME", home);  // of .pgpass and certificates
+  return environment;
 }
 
 std::string local_settings(const SessionOptions& options) {

@@ -1,8 +1,10 @@
 // The connection string that libpq gets: the admin's own plus our name, keepalives and start-up settings.
-// Used by session.cpp only, on its thread.
+// Used by session.cpp on its thread, and by commands that run a client program.
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.hpp"
 #include "db/session.hpp"
@@ -16,5 +18,8 @@ core::Result<std::string> complete_connection_string(const SessionOptions& optio
 
 // "SET LOCAL …;SET LOCAL …" with the same settings, for the start of a transaction.
 std::string local_settings(const SessionOptions& options);
+
+// The same for a client program: PGHOST, PGPASSWORD … as libpq reads them, our own such variables where the string says nothing.
+core::Result<std::vector<std::pair<std::string, std::string>>> client_environment(const core::Secret& connection, const std::string& application);
 
 }  // namespace steward::db
