@@ -24,6 +24,7 @@ DRY_RUNS = {
     "vacuum": ["vacuum", "vacuum events"],
     "vacuum-full": ["vacuum-full", "vacuum-full events"],
     "reindex": ["reindex events"],
+    "repack": ["repack", "repack events"],
     "compress-state": ["compress-state", "compress-state {room}"],
     "clean-orphans": ["clean-orphans"],
     "clean-state-groups": ["clean-state-groups"],
