@@ -10,7 +10,9 @@ import pytest
 
 from support.postgres import PASSWORD
 from support.process import wait_until
+from support.statements import all_statements
 
+REPORTS = {statement.name.removeprefix("report_").replace("_", "-"): statement for statement in all_statements() if statement.name.startswith("report_")}
 TOKEN = "syt_YWxpY2U_QrStUvWxYzAbCdEfGhIj"  # shaped like an access token, cut: it opens nothing
 
 
@@ -273,15 +275,19 @@ def test_growth_and_forecast(world):
 def test_query_lists_the_reports(world):
     answer = ask(world, "!query")
     names = [row["name"] for row in data(world, "query")]
-    assert len(names) == len(set(names)) == len(list((ROOT / "sql").glob("report_*.sql")))
+    assert len(names) == len(set(names)) == len(REPORTS)
     assert all(name in answer for name in names)
 
 
 def test_every_report_answers(world):
-    for row in data(world, "query"):
-        done = world.steward.exec(f"query {row['name']}", "--json")
-        assert done.returncode == 0, f"{row['name']}: {done.stdout}{done.stderr}"
-        assert isinstance(json.loads(done.stdout), list), row["name"]
+    """Or says that this Synapse is too old for it."""
+    version = world.synapse.sql_value("SELECT version FROM schema_version")
+    for name in [row["name"] for row in data(world, "query")]:
+        if REPORTS[name].fits(version):
+            assert isinstance(data(world, f"query {name}"), list), name
+        else:
+            done = world.steward.exec(f"query {name}")
+            assert done.returncode == 1 and "a table that this Synapse does not have" in done.stdout, f"{name}: {done.stdout}{done.stderr}"
 
 
 def test_reports_count_right(world):
