@@ -67,7 +67,7 @@ std::optional<int> number_of(std::string_view source, std::string_view constant)
   bool inside = false;
   for (std::string line; std::getline(lines, line);) {
     if (!inside && !line.starts_with(head)) continue;
-    std::string_view text = core::trim(inside ? line : line.substr(head.size()));
+    const std::string_view text = core::trim(std::string_view(line).substr(inside ? 0 : head.size()));
     inside = true;
     if (text.starts_with('#') || text == "(" || text.empty()) continue;
     int number = 0;
