@@ -39,6 +39,12 @@ NEED_SYNAPSE = {
     "clean-state-groups": "whether its background updates run",
 }
 
+# What a running Synapse writes of itself: who asked it something, and that the bot was away.
+SYNAPSES_OWN_NOTES = {
+    "user_ips", "sequence user_ips_device_index", "devices", "user_daily_visits", "appservice_room_list", "application_services_state",
+    "cache_invalidation_stream_by_instance", "sequence cache_invalidation_stream_seq",
+}
+
 # Commands that answer at once; those with a source other than the bot's own memory read Synapse's database or its API.
 REPORTS = {
     "help": ["help", "help clean-rooms"],
