@@ -198,7 +198,8 @@ def test_refusals(world):
         sql("UPDATE schema_version SET version = 94")
     sql("ALTER TABLE state_groups RENAME TO state_groups_elsewhere")
     try:
-        refused(world, "another database")
+        # By the terminal: Synapse itself cannot take a message without this table.
+        assert "another database" in world.steward.exec("clean-state-groups --dry-run").stdout
     finally:
         sql("ALTER TABLE state_groups_elsewhere RENAME TO state_groups")
     room = world.fill.room(world.user("bob"))
