@@ -50,6 +50,11 @@ std::vector<command::Command> all_commands() {
       clean_orphans(),
       check_state_groups(),
       clean_state_groups(),
+      check_backup(),
+      // Server
+      upgrade(),
+      restart(),
+      maintenance(),
       // Jobs
       jobs(),
       job(),

@@ -58,6 +58,13 @@ command::Command clean_orphans();
 command::Command check_state_groups();
 command::Command clean_state_groups();
 
+command::Command check_backup();
+
+// Server
+command::Command upgrade();
+command::Command restart();
+command::Command maintenance();
+
 // Jobs
 command::Command jobs();
 command::Command job();

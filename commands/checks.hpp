@@ -15,7 +15,11 @@ class Checks {
   void add(std::string name, Verdict verdict, std::string text);
   void must(std::string name, bool holds, std::string good, std::string bad);
   void should(std::string name, bool holds, std::string good, std::string look);
-  // "<about> · all checks pass", or how many do not; rings when one is bad. --csv and --json give `file`.csv.
+  // Each as a line "name: text", all of them or only what is wrong.
+  std::vector<std::string> lines(bool only_bad) const;
+  // "<about> · all checks pass", or how many do not; rings when one is bad.
+  command::Answer answer(const std::string& about) const;
+  // The same for a command with --csv and --json, which give `file`.csv.
   command::Answer answer(const command::Arguments& arguments, const std::string& about, const std::string& file) const;
 
  private:

@@ -299,7 +299,7 @@ awaitable<core::Result<void>> check_stopped(db::Session& read, Context& context)
   if (!context.terminal)
     co_return core::fail(core::Code::conflict, "--method offline needs Synapse stopped, and then there is no room to talk in",
                          "it works on Synapse's tables, where a running Synapse must not be",
-                         "stop Synapse, then in a terminal: steward exec 'clean-rooms --method offline'");
+                         "!maintenance clean-rooms --method offline stops it for you; or stop it, then in a terminal: steward exec 'clean-rooms --method offline'");
   auto others = co_await db::other_sessions(read);
   if (!others) co_return core::fail(others.error());
   if (!others->empty()) co_return core::fail(db::refused_for(*others));
@@ -334,7 +334,7 @@ core::Result<RoomChoice> stored_choice(const jobs::Plan& plan, const Context& co
 awaitable<core::Result<jobs::Plan>> plan_clean_rooms(Arguments arguments, Context& context) {
   auto read = context.read();
   if (!read) co_return core::fail(read.error());
-  if (method_of(arguments.text("method")) == Method::offline && !arguments.flag("dry-run")) {
+  if (method_of(arguments.text("method")) == Method::offline && !arguments.flag("dry-run") && !context.window) {
     auto stopped = co_await check_stopped(**read, context);
     if (!stopped) co_return core::fail(stopped.error());
   }

@@ -8,6 +8,8 @@
 
 namespace steward::commands {
 
+// The newest release when this bot was made.
+const synapse::Version& newest_release();
 // "2 releases behind 1.163.2"
 std::string releases_behind(const synapse::Version& running);
 

@@ -221,6 +221,9 @@ awaitable<core::Result<void>> add_kind(Answer& answer, std::string kind, const R
   if (kind == "weekly")
     for (const Line& line : five_lines(figures)) answer.message.paragraph(line.text());
   if (kind == "disk") answer.message.paragraph(database_line(figures).text());
+  if (kind == "disk" || kind == "weekly")
+    for (const DiskFigure& disk : figures.disks)
+      answer.message.paragraph(fmt::format("Disk {}: {} free of {}", disk.place, core::format_size(disk.free), core::format_size(disk.size)));
   if (kind == "media") answer.message.paragraph(media_line(figures).text());
   if (kind == "users") answer.message.paragraph(users_line(figures).text());
   core::Result<void> added;

@@ -63,6 +63,13 @@ awaitable<void> measure_disk(ReportFigures& figures, Context& context) {
   if (disk.known) figures.now["disk_free"] = disk.free.count;
 }
 
+// Not configured is no fault: the disk below the database is known without it, where the bot runs beside it.
+awaitable<void> ask_for_disks(ReportFigures& figures, Context& context) {
+  auto disks = co_await disk_figures(context);
+  if (disks) figures.disks = std::move(*disks);
+  else if (disks.error().code != core::Code::not_found) figures.left_out.push_back("disks: " + core::describe(disks.error()));
+}
+
 }  // namespace
 
 std::optional<std::int64_t> ReportFigures::value(const std::string& name) const {
@@ -100,6 +107,7 @@ awaitable<core::Result<ReportFigures>> gather_figures(std::chrono::seconds windo
   } else {
     figures.left_out.emplace_back("everything but the bot's own work: there is no connection to Synapse's database");
   }
+  co_await ask_for_disks(figures, context);
   db::GrowthStore sizes(*context.services.store_session);
   auto days = co_await sizes.days(day * 30);
   if (!days) co_return core::fail(days.error());

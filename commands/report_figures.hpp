@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "command/context.hpp"
+#include "commands/host_actions.hpp"
 #include "db/figure_store.hpp"
 #include "db/growth_store.hpp"
 
@@ -21,6 +22,7 @@ struct ReportFigures {
   std::optional<db::Figures> before;
   db::WorkDone work;
   std::vector<db::DaySize> days;      // of the database, the last 30
+  std::vector<DiskFigure> disks;      // where steward-host may look
   std::vector<std::string> left_out;  // what could not be asked, and why
   std::string synapse;                // version and how far behind, or that it is away
   bool healthy = false;

@@ -67,6 +67,8 @@ awaitable<core::Result<Answer>> tell(Arguments, Context& context) {
 
 }  // namespace
 
+const Version& newest_release() { return newest_known; }
+
 std::string releases_behind(const Version& running) {
   if (running > newest_known) return "newer than this bot knows (" + newest_known.text + ")";
   if (running == newest_known) return "the newest this bot knows";

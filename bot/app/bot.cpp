@@ -126,6 +126,7 @@ struct Bot::Parts {
   std::unique_ptr<db::Stores> stores;
   std::unique_ptr<matrix::Client> chat;
   std::unique_ptr<synapse::AdminClient> admin;
+  std::unique_ptr<host::Client> host;
   std::unique_ptr<room::Outbox> outbox;
   std::unique_ptr<room::AdminRoom> room;
   std::unique_ptr<room::Inbox> inbox;
@@ -206,6 +207,7 @@ void Bot::Parts::make_clients() {
   if (!endpoint) chatting.attempts = 1;  // a person waits at the terminal, perhaps with Synapse stopped; the outbox keeps what is not sent
   chat = std::make_unique<matrix::Client>(*homeserver, std::move(chatting));
   admin = std::make_unique<synapse::AdminClient>(*homeserver, *media, admin_options(config));
+  host = std::make_unique<host::Client>(io, config.host.socket);
 }
 
 void Bot::Parts::make_conversation() {
@@ -248,6 +250,7 @@ void Bot::Parts::make_conversation() {
     };
   services.compute = &compute;
   services.admin = admin.get();
+  services.host = host.get();
   services.chat = chat.get();
   services.runner = runner.get();
   services.table = &table;

@@ -16,6 +16,7 @@
 #include "core/secret.hpp"
 #include "db/session.hpp"
 #include "db/store.hpp"
+#include "host/client.hpp"
 #include "jobs/runner.hpp"
 #include "matrix/client.hpp"
 #include "matrix/event.hpp"
@@ -65,6 +66,7 @@ struct Services {
   async::WorkThread* compute = nullptr;
   synapse::AdminClient* admin = nullptr;
   matrix::Client* chat = nullptr;
+  host::Client* host = nullptr;    // never null in a running bot; says itself when it is not configured
   jobs::Runner* runner = nullptr;
   const Table* table = nullptr;
   Options* options = nullptr;
@@ -89,6 +91,7 @@ struct Context {
   const Options& options() const { return *services.options; }
   db::Stores& stores() const { return *services.stores; }
   synapse::AdminClient& admin() const { return *services.admin; }
+  bool window = false;   // its command is planned for a window in which Synapse is stopped
   bool reports = false;  // it answers; else it plans or works
 
   // The session to read on, or the refusal that names what is missing and how to give it: a report's role reads no text of

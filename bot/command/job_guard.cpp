@@ -38,7 +38,7 @@ awaitable<core::Result<void>> JobGuard::start(db::JobRow job, jobs::Plan plan) {
 }
 
 awaitable<core::Result<void>> JobGuard::make_ready(jobs::Plan plan) {
-  if (!services_.plan) co_return core::Result<void>();
+  if (!services_.plan || !plan.changes_data) co_return core::Result<void>();
   auto schema = co_await db::schema_state(*services_.plan);
   if (!schema) co_return core::fail(schema.error());
   if (plan.level >= static_cast<int>(Level::deletes)) {

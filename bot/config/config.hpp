@@ -62,6 +62,9 @@ struct Config {
     std::string state_directory;
     std::string socket;  // control socket of `steward exec`; default <state_directory>/control.sock
   } bot;
+  struct Host {
+    std::string socket;  // of steward-host; empty: no host actions
+  } host;
   struct Room {
     std::string id;  // empty: the room the bot made (store)
     std::vector<core::UserId> admins;

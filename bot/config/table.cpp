@@ -154,6 +154,11 @@ std::vector<Row> local_rows() {
        "",
        [](Config& c, const Value& v) { return put(c.bot.socket, v, check_socket_path); },
        [](const Config& c) { return c.bot.socket; }},
+      {{"host.socket", Type::path, "", false, false,
+        "Socket of steward-host, which stops, starts and upgrades Synapse (docs/host.md). Without it those commands are refused."},
+       "",
+       [](Config& c, const Value& v) { return put(c.host.socket, v, check_socket_path); },
+       [](const Config& c) { return c.host.socket; }},
   };
 }
 

@@ -181,7 +181,8 @@ awaitable<Actions::Came> Actions::start_synapse(Words words, Say say) {
   while (!came.up && !running->end) co_await async::sleep_for(look_every);
   if (!came.up) co_return came;
   auto version = co_await admin_.server_version();
-  came.version = version ? version->text : "of a version that it does not tell";
+  // "1.163.2 (b=main,1a2b3c)" where it runs from a checkout.
+  came.version = version ? version->text.substr(0, version->text.find(' ')) : "of a version that it does not tell";
   say("Synapse " + came.version + " answers after " + since(began));
   notes_.erase("window");
   co_return came;

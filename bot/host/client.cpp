@@ -22,6 +22,13 @@ std::string Reply::value(const std::string& name) const {
   return {};
 }
 
+std::vector<std::string> Reply::values(const std::string& name) const {
+  std::vector<std::string> found;
+  for (const std::string& line : lines)
+    if (line.starts_with(name + "=")) found.push_back(line.substr(name.size() + 1));
+  return found;
+}
+
 awaitable<core::Result<Reply>> Client::ask(Request request, OnLine on_line) {
   if (!configured())
     co_return core::fail(core::Code::not_found, "No host action is configured", "`host.socket` is not set in steward.yaml",

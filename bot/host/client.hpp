@@ -18,6 +18,7 @@ struct Reply {
   std::vector<std::string> lines;
   // Of lines "name=value"; empty: not said.
   std::string value(const std::string& name) const;
+  std::vector<std::string> values(const std::string& name) const;
 };
 
 class Client {

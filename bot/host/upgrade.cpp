@@ -108,7 +108,8 @@ awaitable<Ending> Actions::bring_up(Upgrade upgrade, Say say) {
 }
 
 awaitable<Ending> Actions::go_back(Upgrade upgrade, std::string why, Say say) {
-  say(fmt::format("Synapse {} is not used: {}. Going back to {}", upgrade.version, why, upgrade.version_before));
+  say(fmt::format("Synapse {} is not used: {}", upgrade.version, why));
+  say("Going back to " + upgrade.version_before);
   // Also a server that came up wrong, and a service manager that goes on trying.
   auto stopped = co_await stop_synapse(say);
   if (!stopped.good) say("Synapse was not stopped: " + stopped.why);

@@ -55,6 +55,7 @@ std::string encode_plan(const Plan& plan) {
                {"needs_writer", plan.needs_writer},
                {"own_update", plan.own_update},
                {"needs_synapse", plan.needs_synapse},
+               {"changes_data", plan.changes_data},
                {"second_admin", plan.second_admin},
                {"parameters", plan.parameters}});
 }
@@ -80,6 +81,7 @@ core::Result<Plan> decode_plan(const std::string& text) {
     plan.needs_writer = document.at("needs_writer").get<bool>();
     plan.own_update = document.value("own_update", "");  // not in the plans of older programs
     plan.needs_synapse = document.value("needs_synapse", true);  // plans of before it have none
+    plan.changes_data = document.value("changes_data", true);
     plan.second_admin = document.at("second_admin").get<bool>();
     plan.parameters = document.at("parameters").get<std::map<std::string, std::string>>();
     return plan;

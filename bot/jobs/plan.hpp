@@ -48,6 +48,7 @@ struct Plan {
   bool needs_writer = false;       // takes the writer lock in Synapse's database
   std::string own_update;          // a background update of Synapse that the job itself queues: pending, it is no reason to refuse
   bool needs_synapse = true;       // false: works on a stopped Synapse's tables, so no message of the bot can prove the database
+  bool changes_data = true;        // false: acts on the machine, so neither the schema nor a backup holds it up
   bool second_admin = false;       // another admin than the asker must confirm, whatever the config says
   std::map<std::string, std::string> parameters;  // what run() needs beside the items; "schedule": whose run it is
   std::string confirmed_by;        // by whom it was confirmed before it was made: a schedule's run within its cap; not encoded

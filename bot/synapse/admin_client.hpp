@@ -117,6 +117,9 @@ class AdminClient {
   };
   boost::asio::awaitable<core::Result<BackgroundUpdates>> background_updates();
   boost::asio::awaitable<core::Result<void>> enable_background_updates();  // also wakes Synapse's updater
+  // A message of the server's own to one user; made with a transaction id, so that a repetition sends nothing twice. rejected:
+  // server notices are not set up in homeserver.yaml.
+  boost::asio::awaitable<core::Result<void>> send_server_notice(core::UserId user, std::string text, std::string transaction);
   struct Destinations {
     std::int64_t total = 0, failing = 0;
   };

@@ -88,6 +88,19 @@ awaitable<Result<void>> AdminClient::enable_background_updates() {
   co_return Result<void>();
 }
 
+awaitable<Result<void>> AdminClient::send_server_notice(core::UserId user, std::string text, std::string transaction) {
+  json content = json::object();
+  content["msgtype"] = "m.text";
+  content["body"] = std::move(text);
+  json body = json::object();
+  body["user_id"] = user.str();
+  body["content"] = std::move(content);
+  http::Call call = Ask("send a server notice to " + user.str(), "PUT", {"v1", "send_server_notice", std::move(transaction)}).body(body.dump()).call(options_);
+  const auto answer = co_await perform(transport_, std::move(call), options_);
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Result<void>();
+}
+
 // Failing ones have a failure_ts. Sorted by it they stand together at one end: at the front of the ascending order on
 // PostgreSQL, of the descending one on SQLite, because the two place NULL differently. So: from both ends, until one
 // ends.

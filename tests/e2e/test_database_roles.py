@@ -32,6 +32,7 @@ def world(new_world):
     apply_grants(made)
     url = {role: made.postgres.url(made.synapse.database, role, PASSWORD) for role in (READER, WRITER)}
     made.steward.change_config(database={"synapse": url[WRITER], "reader": url[READER]})
+    made.add_host()
     made.start()
     made.steward.exec("allow @dave reader", "--yes", check=True)
     made.synapse.sql("ANALYZE")

@@ -47,6 +47,7 @@ def world(new_world):
     made.synapse.sql("UPDATE redactions SET have_censored = true")
     made.synapse.sql("ANALYZE")
     made.steward.exec("allow @dave reader", "--yes", check=True)
+    made.add_host()
     # Counted as what was there before: repack's dry run needs both.
     made.postgres.query(made.synapse.database, "CREATE EXTENSION pg_repack")
     made.steward.change_config(repack={"database": made.postgres.url(made.synapse.database)})

@@ -13,7 +13,7 @@ def has_dry_run(command):
     return any(flag["name"] == "--dry-run" for flag in command["flags"])
 
 
-# {room} is a living room, {pid} another program's server process; @dave is a reader of the bot.
+# The world has a steward-host (World.add_host). {room} is a living room, {pid} another program's server process; @dave is a reader of the bot.
 DRY_RUNS = {
     "clean-rooms": ["clean-rooms", "clean-rooms --older 1d --include left,aliased,published,spaces,upgraded,reported,delayed,blocked"],
     "clean-redacted": ["clean-redacted", "clean-redacted --older 30d"],
@@ -28,6 +28,9 @@ DRY_RUNS = {
     "compress-state": ["compress-state", "compress-state {room}"],
     "clean-orphans": ["clean-orphans"],
     "clean-state-groups": ["clean-state-groups"],
+    "restart": ["restart"],
+    "maintenance": ["maintenance clean-rooms --method offline"],
+    "upgrade": ["upgrade 1.999.0"],
     "add-schedule": ['add-schedule "daily 03:00" purge-media 30d', 'add-schedule "sun 04:30" vacuum', 'add-schedule "every 6h" check-db'],
     "allow": ["allow @carol reader"],
     "deny": ["deny @dave"],
@@ -37,6 +40,7 @@ DRY_RUNS = {
 NEED_SYNAPSE = {
     "allow": "whether there is such a user",
     "clean-state-groups": "whether its background updates run",
+    "upgrade": "which release runs",
 }
 
 # What a running Synapse writes of itself: who asked it something, and that the bot was away.
@@ -63,6 +67,7 @@ REPORTS = {
     "db-growth": ["db-growth"],
     "db-bloat": ["db-bloat"],
     "db-activity": ["db-activity --all"],
+    "check-backup": ["check-backup"],
     "check-db": ["check-db"],
     "check-orphans": ["check-orphans"],
     "check-state-groups": ["check-state-groups"],

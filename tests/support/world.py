@@ -5,9 +5,10 @@ from pathlib import Path
 
 from .client import Admin
 from .fill import Filler
+from .host import Host
 from .postgres import PASSWORD
 from .steward import Steward
-from .synapse import Synapse, User
+from .synapse import Synapse, User, interpreter
 
 PEOPLE = ("alice", "bob", "carol", "dave", "eve")
 LIVE_ROOMS = 60
@@ -60,6 +61,7 @@ class World:
         self.steward = Steward(self.folder / "steward", self.synapse, [f"@{admin}:hs.test" for admin in admins])
         self.clients = {}
         self.room = None
+        self.host = None
 
     def user(self, name):
         return self.synapse.users[name]
@@ -68,6 +70,12 @@ class World:
         """Set-up only; Synapse runs afterwards, the bot does not."""
         self.steward.install(*more)
         return self
+
+    def add_host(self):
+        """A steward-host that the bot may ask, over the environment that Synapse runs from; a dump for it to find."""
+        self.host = Host(self.folder / "host", self.synapse, interpreter().parent.parent).start()
+        self.host.dump()
+        self.steward.change_config(host={"socket": str(self.host.socket_path)})
 
     def start(self, join=("alice",)):
         """Bot and Synapse run, the named people are joined to the admin room."""
@@ -182,6 +190,8 @@ class World:
         for word in ("AddressSanitizer", "runtime error:", "terminate called"):
             if word in self.steward.log():
                 problems.append(f"{word!r} stands in the bot's log")
+        if self.host:
+            self.host.close()
         self.synapse.stop()
         self.postgres.drop(self.name)
         return problems
