@@ -23,6 +23,7 @@ using command::Type;
 namespace {
 
 constexpr auto notice_reach = std::chrono::hours(24 * 7);
+constexpr auto look_every = std::chrono::milliseconds(500);
 constexpr const char* inner_command = "window_command";
 constexpr const char* with_notice = "window_notice";
 
@@ -97,11 +98,20 @@ awaitable<core::Result<std::string>> ask(host::Verb verb, jobs::Progress& progre
   co_return text;
 }
 
-// Stopped by this window already, when the bot died in it.
+// Once nothing is under way.
+awaitable<core::Result<host::Reply>> idle_host(jobs::Progress& progress, Context& context) {
+  for (;;) {
+    auto state = co_await host_state(context);
+    if (!state || state->value("working").empty()) co_return state;
+    const bool going_on = co_await progress.wait(look_every);
+    if (!going_on) co_return core::fail(core::Code::cancelled, "Stopped while steward-host was at work");
+  }
+}
+
+// A job that goes on after the bot died opens another one: the bot's start ended the first, or is about to.
 awaitable<core::Result<void>> open_window(bool notice, std::vector<std::string>& lines, jobs::Progress& progress, Context& context) {
-  auto state = co_await host_state(context);
+  auto state = co_await idle_host(progress, context);
   if (!state) co_return core::fail(state.error());
-  if (!state->value("stopped_for").empty()) co_return core::Result<void>();
   if (auto may = can_stop_for(*state, host::Verb::stop); !may) co_return core::fail(may.error());
   if (notice) lines.push_back(co_await tell_people(progress, context));
   if (progress.stopping()) co_return core::fail(core::Code::cancelled, "Stopped before Synapse was");

@@ -150,6 +150,8 @@ struct Bot::Parts {
   awaitable<core::Result<void>> open_store();
   awaitable<core::Result<void>> look_for_restore();
   awaitable<core::Result<JournalMark>> read_journal();
+  awaitable<void> end_left_window();
+  awaitable<void> start_synapse();
   awaitable<bool> open_room();
   awaitable<void> apply_room_settings();
   awaitable<void> start_work();
@@ -361,6 +363,26 @@ awaitable<void> Bot::Parts::pause_schedules() {
   auto paused = co_await stores->schedules.pause_changing(why);
   if (!paused) core::log_error("app", "{}", core::describe(paused.error()));
   else co_await dispatcher->tell_paused(std::move(*paused), std::move(why));
+}
+
+// No job of this bot, the only one that may ask, works now: who stopped Synapse died before it was started again.
+awaitable<void> Bot::Parts::end_left_window() {
+  while (!stopping && host->configured()) {
+    host::Request request;
+    auto state = co_await host->ask(std::move(request));
+    if (!state || state->value("stopped_for").empty()) co_return;
+    if (state->value("working").empty()) break;
+    co_await ending.wait(std::chrono::milliseconds(500));
+  }
+  if (stopping || !host->configured()) co_return;
+  core::log_warning("app", "Synapse was stopped and not started again: steward-host is asked to");
+  tasks.spawn("window", [this] { return start_synapse(); });
+}
+
+awaitable<void> Bot::Parts::start_synapse() {
+  host::Request request{.verb = host::Verb::start};
+  auto started = co_await host->ask(std::move(request));
+  core::log_info("app", "start: {}", started ? host::ending_line(started->ending) : core::describe(started.error()));
 }
 
 // Until it works or the bot stops: Synapse may be down, the registration not active yet. Names that somebody else owns end it.
@@ -580,6 +602,7 @@ awaitable<Ending> Bot::run() {
     core::log_error("app", "{}", core::describe(parts.endpoint->listening().error()));
     co_return Ending::failed;
   }
+  co_await parts.end_left_window();
   const bool in_room = co_await parts.open_room();
   if (!in_room && !parts.stopping && !parts.store_lost) {
     co_await parts.shut_down();

@@ -110,6 +110,23 @@ def test_a_window_with_an_offline_command(world):
     assert world.synapse.sql_value("SELECT count(*) FROM room_memberships WHERE user_id = '@dave:hs.test' AND sender = '@notices:hs.test'") >= 1
 
 
+def test_a_bot_that_dies_in_a_window_goes_on_with_it(world):
+    """Killed while steward-host stops Synapse for it, started again at once: it has Synapse started, and does the work in
+    another window."""
+    card = world.alice.plan("!maintenance --no-notice vacuum-full events")
+    said = len(world.host.log())
+    world.alice.confirm(card)
+    wait_until(lambda: "asked for stop" in world.host.log()[said:], 30, "the stop")
+    world.steward.kill()
+    world.steward.start(wait=False)
+    world.wait_job(card.plan_number, "done", timeout=60)
+    told = receipt(world, card, f"Synapse {OLD} answers")
+    assert "Told:" not in told.body and f"Synapse: {OLD}, healthy" in told.body, told.body
+    log = world.host.log()[said:]
+    assert log.count("asked for stop") == 2 and log.count("asked for start") == 2, log
+    assert "Synapse was stopped and not started again" in world.steward.log()
+
+
 def change_synapse(world, **settings):
     config = yaml.safe_load(world.synapse.config_path.read_text())
     for key, value in settings.items():
