@@ -102,6 +102,7 @@ void read_upgrade(const YAML::Node& node, Settings& settings, std::vector<std::s
   settings.environments = reader.path("environments", true);
   settings.create = reader.words("create", true);
   settings.install = reader.words("install", true);
+  settings.check = reader.words("check", false);
   reader.nothing_else();
   if (!settings.actions.contains(Verb::stop)) reader.problem("link", "needs actions.stop and actions.start");
 }

@@ -34,6 +34,7 @@ struct Settings {
   std::string link;          // the service starts Synapse through this symbolic link to an environment
   std::string environments;  // folder in which new ones are built
   Words create, install;     // {environment} and {version} are replaced
+  Words check;               // the same; empty: the new release does not look at the configuration before the stop
 
   const Words* action(Verb verb) const;  // nullptr: not configured
   bool can_upgrade() const { return !link.empty(); }

@@ -15,6 +15,7 @@ using boost::asio::awaitable;
 namespace {
 
 constexpr auto build_limit = std::chrono::hours(1);
+constexpr auto check_limit = std::chrono::minutes(5);
 constexpr auto fresh_dump = std::chrono::hours(24);
 
 std::string replace(std::string text, const std::string& placeholder, const std::string& value) {
@@ -55,6 +56,10 @@ awaitable<Actions::Ended> Actions::build(Upgrade upgrade, Say say) {
   if (compare_versions(built->version, upgrade.version) != 0)
     co_return Ended{false, fmt::format("{} was installed, not {} (does its Python allow the new one?)", built->version, upgrade.version)};
   say("The environment is built");
+  if (settings_.check.empty()) co_return ended;
+  ended = co_await run(filled(settings_.check, upgrade.environment, upgrade.version), check_limit, say);
+  if (ended.good) say("The configuration fits " + upgrade.version);
+  else ended.why = fmt::format("the configuration does not fit {}, {}", upgrade.version, ended.why);
   co_return ended;
 }
 
@@ -84,7 +89,7 @@ awaitable<Ending> Actions::upgrade(std::string version, Say say) {
   if (!prepared) co_return refused(core::describe(prepared.error()));
   if (std::string why = why_no_stop(); !why.empty()) co_return refused(std::move(why));
   auto built = co_await build(*prepared, say);
-  if (!built.good) co_return failed(fmt::format("The environment was not built, so Synapse was not touched and {} runs on: {}", prepared->version_before, built.why));
+  if (!built.good) co_return failed(fmt::format("The new environment cannot be used, so Synapse was not touched and {} runs on: {}", prepared->version_before, built.why));
   if (Ending back = way_back(*prepared, say); back.kind != Ending::Kind::done) co_return back;
 
   auto noted = note_stop();

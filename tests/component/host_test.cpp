@@ -267,6 +267,15 @@ TEST_F(HostTest, AWrongPackageIsSeenBeforeTheStop) {
   EXPECT_EQ(read(folder / "up"), "1.150.0");
 }
 
+TEST_F(HostTest, AConfigurationThatDoesNotFitIsSeenBeforeTheStop) {
+  settings.check = {"/bin/ls", "{environment}/no-{version}"};
+  const Reply reply = ask(Verb::upgrade, "1.163.2");
+  EXPECT_THAT(reply.ending.text, HasSubstr("the configuration does not fit 1.163.2"));
+  EXPECT_THAT(reply.ending.text, HasSubstr("built/1.163.2/no-1.163.2"));
+  EXPECT_EQ(read(folder / "up"), "1.150.0");
+  EXPECT_EQ(link(), folder / "old");
+}
+
 TEST_F(HostTest, AServerThatDoesNotStartIsRolledBack) {
   fs::remove(folder / "made/1.163.2/version");  // cp fails, and works again with the old environment
   const Reply reply = ask(Verb::upgrade, "1.163.2");

@@ -14,6 +14,8 @@ from support.synapse import ON_OLDEST, interpreter
 from support.world import Template, World
 
 OLD, NEW = "1.150.0", "1.163.2"
+# The older one does not know it.
+REFUSED_BY_THE_NEWEST = {"limit_profile_requests_to_users_who_share_rooms": True}
 
 pytestmark = pytest.mark.skipif(ON_OLDEST, reason="it upgrades a release in between to the newest; the oldest is not meant")
 
@@ -103,8 +105,10 @@ def test_a_window_with_an_offline_command(world):
     assert card.plan_words.endswith(f" {len(world.fill_rooms)}"), card.body
     assert "Window:" in card.body and "5 min" in card.body
     world.alice.confirm(card)
+    # In the room only: a look into the database would be somebody who is connected to it.
+    told = receipt(world, card)
+    assert "rooms deleted" in told.body, told.body
     world.wait_job(card.plan_number, "done")
-    told = receipt(world, card, "rooms deleted")
     assert f"Synapse {OLD} answers" in told.body and "Told: 1 person" in told.body, told.body
     assert not any(world.synapse.room_exists(room) for room in world.fill_rooms)
     assert world.synapse.sql_value("SELECT count(*) FROM room_memberships WHERE user_id = '@dave:hs.test' AND sender = '@notices:hs.test'") >= 1
@@ -143,8 +147,7 @@ def test_check_and_refusals_before_an_upgrade(world):
 
 
 def test_an_upgrade_that_does_not_come_up_is_rolled_back(world):
-    # The newest refuses to start with this, the older one does not know it.
-    change_synapse(world, limit_profile_requests_to_users_who_share_rooms=True)
+    change_synapse(world, **REFUSED_BY_THE_NEWEST)
     card = world.alice.plan(f"!upgrade {NEW}")
     assert card.plan_words.endswith(f" {NEW}"), card.body
     world.alice.confirm(card)
@@ -153,7 +156,21 @@ def test_an_upgrade_that_does_not_come_up_is_rolled_back(world):
     assert f"Going back to {OLD}" in told.body and f"Synapse: {OLD}, healthy" in told.body, told.body
     assert world.host.synapse_version() == OLD
     assert world.host.link.resolve().name == "env-old"
-    change_synapse(world, limit_profile_requests_to_users_who_share_rooms=None)
+    change_synapse(world, **dict.fromkeys(REFUSED_BY_THE_NEWEST))
+
+
+def test_a_configuration_that_does_not_fit_touches_nothing(world):
+    """The new release reads it before the stop; with the next upgrade it fits."""
+    upgrade = world.host.settings["upgrade"] | {"check": ["{environment}/bin/python", "-m", "synapse.config", "-c", str(world.synapse.config_path)]}
+    world.host.restart(upgrade=upgrade)
+    change_synapse(world, **REFUSED_BY_THE_NEWEST)
+    card = world.alice.plan(f"!upgrade {NEW}")
+    world.alice.confirm(card)
+    world.wait_job(card.plan_number, "failed", timeout=240)
+    change_synapse(world, **dict.fromkeys(REFUSED_BY_THE_NEWEST))
+    told = receipt(world, card, "Synapse was not touched")
+    assert f"the configuration does not fit {NEW}" in told.body and "require_auth_for_profile_requests" in told.body, told.body
+    assert "Stopping" not in told.body and world.host.synapse_version() == OLD
 
 
 def test_pip_that_fails_touches_nothing(world):
@@ -186,10 +203,10 @@ def test_an_upgrade_waits_for_the_database_and_is_told_by_a_bot_that_died(world)
     world.steward.wait_ready(90)
     job = world.wait_job(card.plan_number, "done", timeout=120)
     told = receipt(world, card, f"upgraded from {OLD} to {NEW}")
-    assert f"Verified: the API says {NEW}" in told.body, (told.body, job)
+    assert f"Verified: the API says {NEW}" in told.body and f"The configuration fits {NEW}" in told.body, (told.body, job)
     assert world.host.synapse_version() == NEW
     assert world.synapse.sql_value("SELECT version FROM schema_version") == 94
     assert world.host.link.resolve().name == NEW
-    assert world.host.log().count(f"asked for upgrade {NEW}") == 2, "the rolled back one, and this one once"
+    assert world.host.log().count(f"asked for upgrade {NEW}") == 3, "the rolled back one, the one not begun, and this one once"
     again = world.alice.ask("!upgrade", "not upgraded", timeout=60)
     assert "is not above" in again.body

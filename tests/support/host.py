@@ -53,7 +53,7 @@ class Host:
             },
             "upgrade": {
                 "link": str(self.link), "environments": str(self.folder / "environments"),
-                "create": ["/bin/cp", "-aT", str(current), "{environment}"],
+                "create": ["/bin/cp", "-alT", str(current), "{environment}"],  # pip replaces files, it does not write into them
                 "install": ["{environment}/bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "matrix-synapse=={version}"],
             },
             "environment": {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.folder)}
