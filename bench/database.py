@@ -142,11 +142,12 @@ class Measured:
 def measure(world, living, dead, rooms, media, large):
     table, many = Table(world), Many(world)
     first_stage(world, many, living, rooms // 2, media)
+    stored = "mxc://hs.test/" + world.synapse.sql_value("SELECT min(media_id) FROM local_media_repository")
     with Measured(world) as where:
         for line in report_lines(world.steward):
             name = line.split()[0]
             if name not in NOT_MEASURED:
-                table.measure(where, line.format(room=living), None if name in WITHOUT_BUDGET else REPORT_SECONDS)
+                table.measure(where, line.format(room=living, media=stored), None if name in WITHOUT_BUDGET else REPORT_SECONDS)
     second_stage(world, many, living, dead, rooms - rooms // 2, large)
     dry_runs = dry_run_lines(world.steward)
     with Measured(world) as where:

@@ -31,6 +31,9 @@ std::vector<command::Command> all_commands() {
       purge_media(),
       purge_user_media(),
       media_usage(),
+      list_media(),
+      list_quarantined(),
+      media(),
       // Database
       database(),
       db_size(),

@@ -37,6 +37,10 @@ command::Command room();
 command::Command purge_media();
 command::Command purge_user_media();
 command::Command media_usage();
+// list_media.cpp
+command::Command list_media();
+command::Command list_quarantined();
+command::Command media();
 
 // Database
 command::Command database();

@@ -189,4 +189,16 @@ core::Result<MediaChoice> stored_choice(const jobs::Plan& plan, const std::strin
   return choice;
 }
 
+awaitable<core::Result<void>> check_owner(std::string user, std::string server_name, db::Session& read) {
+  if (user.empty()) co_return core::Result<void>();
+  if (core::server_of(core::UserId(user)) != server_name)
+    co_return core::fail(core::Code::bad_input, user + " is no user of this server", "only local media have an owner here");
+  db::Arguments arguments;
+  arguments.emplace_back("user", user);
+  auto rows = co_await read.query(db::sql::media_user_known, std::move(arguments));
+  if (!rows) co_return core::fail(rows.error());
+  if (!rows->front().boolean("known")) co_return core::fail(core::Code::not_found, "There is no user " + user + " on this server");
+  co_return core::Result<void>();
+}
+
 }  // namespace steward::commands

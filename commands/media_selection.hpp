@@ -55,6 +55,8 @@ struct RemoteMedia {
 
 // The database's clock, milliseconds since 1970.
 boost::asio::awaitable<core::Result<std::int64_t>> database_now(db::Session& read);
+// bad_input for a user of another server, not_found for one that nobody here is; nothing for "".
+boost::asio::awaitable<core::Result<void>> check_owner(std::string user, std::string server_name, db::Session& read);
 // `listed` false: only the counts. Errors: as Session::transaction.
 boost::asio::awaitable<core::Result<LocalMedia>> select_local(db::Session& read, MediaChoice choice, bool listed);
 boost::asio::awaitable<core::Result<RemoteMedia>> select_remote(db::Session& read, std::int64_t before_ms, bool sliced);

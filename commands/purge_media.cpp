@@ -47,18 +47,6 @@ core::Result<MediaChoice> choice_from(const Arguments& arguments, const Context&
   return choice;
 }
 
-awaitable<core::Result<void>> check_user(std::string user, const std::string& server_name, db::Session& read) {
-  if (user.empty()) co_return core::Result<void>();
-  if (core::server_of(core::UserId(user)) != server_name)
-    co_return core::fail(core::Code::bad_input, user + " is no user of this server", "only local media have an owner here");
-  db::Arguments arguments;
-  arguments.emplace_back("user", user);
-  auto rows = co_await read.query(db::sql::media_user_known, std::move(arguments));
-  if (!rows) co_return core::fail(rows.error());
-  if (!rows->front().boolean("known")) co_return core::fail(core::Code::not_found, "There is no user " + user + " on this server");
-  co_return core::Result<void>();
-}
-
 // Media of a room stand in its messages, not in the database; the API reads the unencrypted ones.
 awaitable<core::Result<void>> limit_to_room(core::RoomId room, MediaChoice& choice, jobs::Plan& plan, Context& context) {
   auto info = co_await context.admin().room(room);
@@ -93,7 +81,7 @@ awaitable<core::Result<jobs::Plan>> make_plan(Arguments arguments, Context& cont
   if (!read) co_return core::fail(read.error());
   jobs::Plan plan;
   plan.command = "purge-media";
-  auto known = co_await check_user(choice->user, choice->server_name, **read);
+  auto known = co_await check_owner(choice->user, choice->server_name, **read);
   if (!known) co_return core::fail(known.error());
   if (const auto room = arguments.room("room")) {
     auto limited = co_await limit_to_room(*room, *choice, plan, context);
@@ -137,7 +125,7 @@ awaitable<core::Result<jobs::Plan>> make_user_plan(Arguments arguments, Context&
   choice.user = arguments.user("user")->str();
   choice.include_profiles = arguments.flag("include-profiles");
   choice.larger = core::Bytes{-1};
-  auto known = co_await check_user(choice.user, choice.server_name, **read);
+  auto known = co_await check_owner(choice.user, choice.server_name, **read);
   if (!known) co_return core::fail(known.error());
   std::string since;
   if (const auto age = arguments.age("age")) {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "command/context.hpp"
-#include "command/data_table.hpp"
 #include "commands/all.hpp"
+#include "commands/listing.hpp"
 #include "commands/room_selection.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
@@ -44,26 +44,6 @@ awaitable<core::Result<std::optional<RoomFacts>>> facts_of(core::RoomId room, Co
 }
 
 std::string yes_no(bool value) { return value ? "yes" : "no"; }
-
-// Card and table hold the same; empty values are left out of the card.
-class Sheet {
- public:
-  void add(std::string label, std::string value) {
-    if (!value.empty()) rows_.push_back({std::move(label), std::move(value)});
-  }
-  void into(Answer& answer) const {
-    command::DataTable table;
-    table.columns = {{"field"}, {"value"}};
-    for (const std::vector<std::string>& row : rows_) {
-      answer.message.paragraph(matrix::field(row[0], row[1]));
-      table.rows.push_back(row);
-    }
-    answer.json = command::to_json(table);
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
 
 void add_info(Sheet& sheet, const synapse::RoomInfo& info) {
   if (!info.canonical_alias.empty()) sheet.add("Alias", core::clean_name(info.canonical_alias));

@@ -6,6 +6,7 @@
 #include "../support/postgres.hpp"
 #include "../support/run.hpp"
 #include "commands/media_selection.hpp"
+#include "sql/statements.hpp"
 
 namespace steward::commands {
 namespace {
@@ -16,8 +17,9 @@ using testing::UnorderedElementsAre;
 
 constexpr const char* tables = R"(
 CREATE TABLE local_media_repository (media_id text UNIQUE, media_type text, media_length integer, created_ts bigint, user_id text,
-  quarantined_by text, url_cache text, last_access_ts bigint, safe_from_quarantine boolean NOT NULL DEFAULT false);
-CREATE TABLE remote_media_cache (media_origin text, media_id text, media_length integer, last_access_ts bigint, quarantined_by text);
+  quarantined_by text, url_cache text, last_access_ts bigint, safe_from_quarantine boolean NOT NULL DEFAULT false, upload_name text);
+CREATE TABLE remote_media_cache (media_origin text, media_id text, media_length integer, last_access_ts bigint, quarantined_by text,
+  media_type text, created_ts bigint, upload_name text);
 CREATE TABLE profiles (avatar_url text);
 CREATE TABLE room_memberships (avatar_url text);
 CREATE TABLE user_directory (avatar_url text);
@@ -207,6 +209,45 @@ TEST_F(MediaSelectionTest, RemoteMediaOfOneMomentAreOneSlice) {
   EXPECT_EQ(files, 3000);
   EXPECT_EQ(media.slices.size(), 1U);
   EXPECT_THAT(remote(7).slices, IsEmpty());
+}
+
+// What list-media shows: the ids of a page, before them the total.
+TEST_F(MediaSelectionTest, AListIsFilteredSortedAndPaged) {
+  file("big", "media_length = 500, created_ts = 30, last_access_ts = NULL");
+  file("aged", "created_ts = 10");
+  file("shut", "created_ts = 20, last_access_ts = 5");
+  file("other", "user_id = '@bob:hs.test', created_ts = 40, quarantined_by = '@op:hs.test', last_access_ts = 9000000000000");
+  file("reserved", "media_length = NULL");
+  sql("INSERT INTO remote_media_cache VALUES ('far.test', 'cached', 7, 1, '@op:hs.test', 'image/png', 50, NULL)");
+  using Chosen = std::map<std::string, std::string>;
+  const auto listed = [this](const Chosen& chosen) {
+    Chosen all{{"local", "true"}, {"remote", "false"}, {"quarantined", "false"}, {"user", ""}, {"min_size", "0"}, {"sort", ""}, {"limit", "10"}, {"offset", "0"}};
+    for (const auto& [name, value] : chosen) all[name] = value;
+    db::Arguments query{{"server", "hs.test"}, {"older", std::nullopt}, {"ids", std::nullopt}};
+    for (const auto& [name, value] : all) {
+      if (name == "older" || name == "ids") std::erase_if(query, [&name](const auto& each) { return each.first == name; });
+      query.emplace_back(name, value);
+    }
+    auto rows = test::run(io, session->query(db::sql::media_list, query));
+    if (!rows) throw std::runtime_error(core::describe(rows.error()));
+    std::vector<std::string> found{std::to_string(rows->front().integer("total"))};
+    for (const db::Row& row : *rows)
+      if (!row.is_null("media_id")) found.push_back(row.text("media_id"));
+    return found;
+  };
+  EXPECT_THAT(listed({}), ElementsAre("4", "other", "big", "shut", "aged"));
+  EXPECT_THAT(listed({{"sort", "size"}}), ElementsAre("4", "big", "aged", "other", "shut"));
+  EXPECT_THAT(listed({{"sort", "age"}}), ElementsAre("4", "aged", "shut", "big", "other"));
+  EXPECT_THAT(listed({{"sort", "access"}}), ElementsAre("4", "shut", "big", "aged", "other"));
+  EXPECT_THAT(listed({{"sort", "age"}, {"limit", "2"}, {"offset", "1"}}), ElementsAre("4", "shut", "big"));
+  EXPECT_THAT(listed({{"offset", "10"}}), ElementsAre("4"));
+  EXPECT_THAT(listed({{"user", "@bob:hs.test"}}), ElementsAre("1", "other"));
+  EXPECT_THAT(listed({{"min_size", "500"}}), ElementsAre("1", "big"));
+  EXPECT_THAT(listed({{"older", "3600"}}), ElementsAre("3", "big", "shut", "aged"));
+  EXPECT_THAT(listed({{"ids", "{mxc://hs.test/aged,mxc://far.test/cached}"}}), ElementsAre("1", "aged"));
+  EXPECT_THAT(listed({{"local", "false"}, {"remote", "true"}}), ElementsAre("1", "cached"));
+  EXPECT_THAT(listed({{"remote", "true"}, {"quarantined", "true"}}), ElementsAre("2", "cached", "other"));
+  EXPECT_THAT(listed({{"min_size", "501"}}), ElementsAre("0"));
 }
 
 TEST_F(MediaSelectionTest, ALargeShareRaisesTheLevel) {

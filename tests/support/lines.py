@@ -62,6 +62,9 @@ REPORTS = {
     "list-rooms": ["list-rooms", "list-rooms --empty --sort size", "list-rooms --sort activity --older 1d"],
     "room": ["room {room}"],
     "media-usage": ["media-usage", "media-usage --by server", "media-usage --by type", "media-usage --by month"],
+    "list-media": ["list-media", "list-media @carol --sort access --older 1d", "list-media --remote --sort size --min-size 1k"],
+    "list-quarantined": ["list-quarantined"],
+    "media": ["media {media}"],
     "db": ["db"],
     "db-size": ["db-size", "db-size --indexes", "db-size --rooms"],
     "db-growth": ["db-growth"],
@@ -81,7 +84,7 @@ NEED_SOMETHING = {"job", "log", "yes", "no"}
 
 
 def report_lines(steward):
-    """Every line of every report, each named query among them. The caller fills in {room}."""
+    """Every line of every report, each named query among them. The caller fills in {room} and {media}."""
     known = {command["name"] for command in commands(steward) if command["level"] == 0}
     missing = known - set(REPORTS) - NEED_SOMETHING
     assert not missing, f"no line in tests/support/lines.py for {sorted(missing)}"
