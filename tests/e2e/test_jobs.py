@@ -121,11 +121,32 @@ def test_jobs_and_log(cleaning):
     cleaning.alice.wait_message(after=event, where=lambda message: message.msgtype == "m.file", timeout=30)
 
 
-def test_redacting_the_command_does_not_stop_it(cleaning):
+def test_editing_and_redacting_the_command_change_nothing(cleaning):
+    """Neither the edited line runs nor does the job stop; said once, and how to stop it."""
     command = next(message for message in cleaning.alice.conversation if message.body == "!clean-rooms")
+    jobs = len(cleaning.jobs())
+    for line in ("!clean-rooms --dry-run", "!purge-media 30d"):
+        cleaning.alice.edit(command, line)
+    assert cleaning.alice.wait_message("Edits are not executed", str(cleaning.number), after=cleaning.card, timeout=30)
     cleaning.alice.redact(command)
     assert cleaning.alice.wait_message("!cancel", after=cleaning.card, timeout=30)
     cleaning.wait_job(cleaning.number, "done", timeout=180)
+    assert len([message for message in cleaning.alice.bot_messages(cleaning.card) if "Edits are not" in message]) == 1
+    assert len(cleaning.jobs()) == jobs and gone(cleaning) == len(cleaning.dead)
+
+
+def test_transactions_are_acknowledged_at_once_meanwhile(cleaning):
+    """However long a job takes, Synapse never waits for it."""
+    for number in range(5):
+        started = time.monotonic()
+        event = {
+            "event_id": f"$meanwhile{number}", "room_id": cleaning.room, "sender": "@alice:hs.test", "type": "m.room.message",
+            "content": {"msgtype": "m.text", "body": "!whoami"}, "unsigned": {"age": 1},
+        }  # fmt: skip
+        assert cleaning.steward.push([event])[0] == 200
+        assert time.monotonic() - started < 1 * patience()
+    assert cleaning.job(cleaning.number)["state"] == "running"
+    assert "admin" in cleaning.alice.ask("!whoami")
 
 
 def test_a_second_heavy_job_waits(cleaning):

@@ -111,6 +111,36 @@ def test_min_size_and_user_and_type(fresh):
     assert chosen("!purge-media 30d --type image/jpeg") == other
 
 
+def test_room(fresh):
+    """Only what unencrypted messages of the room name; the plan says so."""
+    world = fresh
+    named, other = world.fill.media(world.user("bob"), 2, 4_000)
+    room = world.synapse.create_room(world.user("bob"), name="With pictures")
+    world.synapse.send(world.user("bob"), room, {"msgtype": "m.image", "body": "p.png", "url": f"mxc://hs.test/{named}"})
+    card, items = world.plan_only(f"!purge-media 30d --room {room}")
+    assert {target.rsplit("/", 1)[-1] for target in items} == {named}
+    assert "unencrypted" in card and "With pictures" in card
+    world.carry_out(f"!purge-media 30d --room {room} --local")
+    assert named not in local_media(world) and other in local_media(world)
+
+
+@pytest.mark.parametrize("flag", ["--min-size 10k", "--user bob", "--type image", "--include-profiles", "--room {room}"])
+@pytest.mark.parametrize("where", ["--remote", "--both"])
+def test_flags_of_local_media_do_not_widen_a_remote_purge(stocked, where, flag):
+    """Synapse purges the cache by age alone: a flag that it could not keep stops the command."""
+    answer = stocked.alice.ask(f"!purge-media 30d {where} {flag.format(room=stocked.room)}", "local media only", timeout=60)
+    assert answer.plan_number is None and not stocked.jobs()
+
+
+@pytest.fixture(scope="module")
+def stocked(new_world):
+    """Local and remote media that a purge of 30 days would take."""
+    world = new_world().start()
+    world.fill.media(world.user("bob"), 2, 50_000)
+    world.fill.remote_media(count=2)
+    return world
+
+
 def test_remote_only(fresh):
     world = fresh
     local = set(world.fill.media(world.user("bob"), 2))
@@ -175,8 +205,21 @@ def test_purge_user_media_by_age(fresh):
     world = fresh
     recent = set(world.fill.media(world.user("bob"), 3, age_days=1))
     old = set(world.fill.media(world.user("bob"), 2, age_days=90))
+    dry = world.alice.ask("!purge-user-media bob 30d --dry-run", timeout=60)
+    assert dry.plan_number is None and not world.jobs() and old <= local_media(world)
     world.carry_out("!purge-user-media bob 30d")
     assert recent <= local_media(world) and not old & local_media(world)
+
+
+def test_purge_user_media_and_his_picture(fresh):
+    """It stays, unless the flag names it."""
+    world = fresh
+    avatar = world.fill.avatar(world.user("carol"))
+    world.fill.media(world.user("carol"), 1)
+    _, kept = world.plan_only("!purge-user-media carol")
+    assert kept and not any(avatar in target for target in kept)
+    world.carry_out("!purge-user-media carol --include-profiles")
+    assert avatar not in local_media(world)
 
 
 def test_nothing_to_do(fresh):

@@ -178,6 +178,8 @@ TEST(Parse, AgesNeedUnitsAndEnoughOfThem) {
   error_of("purge-media −5d");
   error_of("purge-media 99999999999d");
   error_of("purge-media ٣٠d");
+  // A moment in seconds or milliseconds is no age.
+  for (const char* moment : {"1767225600", "1767225600000", "1767225600000d"}) error_of(std::string("purge-media ") + moment);
   EXPECT_EQ(parsed("purge-media 1d12h").arguments.age("age"), std::chrono::hours(36));
 }
 
