@@ -183,23 +183,43 @@ def test_a_restored_backup_runs_nothing_by_itself(new_world):
     assert any("backup" in message or "restored" in message or "older" in message for message in world.alice.bot_messages(last))
 
 
-def test_a_long_absence_asks_for_changing_commands(new_world):
-    """Commands that waited while the bot was away: asked for, not run; a read may run."""
+def test_what_waited_through_a_long_absence_is_asked_for(new_world):
+    """Commands of twenty minutes ago, sent while the bot was away: named in one message, not even planned."""
     world = new_world().start()
-    rooms = dead_rooms(world, 2)
+    dead_rooms(world, 2)
+    world.fill.media(world.user("bob"), 1)
     world.steward.stop()
-    event = world.alice.send("!clean-rooms")
-    for _ in range(2):
-        world.alice.send("!purge-media 30d")
-    # Synapse tells the age by its own clock at sending; there it is older by what this row says.
-    world.synapse.sql("UPDATE events SET origin_server_ts = origin_server_ts - 1200000 WHERE event_id = %s", (event,))
-    world.synapse.sql("UPDATE event_json SET json = regexp_replace(json, '\"origin_server_ts\":(\\d+)', '\"origin_server_ts\":1000') WHERE event_id = %s", (event,))
-    world.synapse.restart()
+    lines = ["!clean-rooms", "!purge-media 30d", "!purge-user-media @bob:hs.test"]
+    events = [world.alice.send(line) for line in lines]
+    world.synapse.stop()  # it tells the age by the moment of arrival that it keeps with the event
+    world.synapse.sql(
+        "UPDATE event_json SET json = jsonb_set(json::jsonb, '{unsigned,age_ts}', to_jsonb((json::jsonb #>> '{unsigned,age_ts}')::bigint - 1200000))::text"
+        " WHERE event_id = ANY(%s)", (events,)
+    )  # fmt: skip
+    world.synapse.start()
     world.steward.start()
-    world.alice.send("good morning")
-    time.sleep(8)
-    plans = [job for job in world.jobs() if job["command"] == "clean-rooms" and job["state"] not in ("waiting", "void")]
-    assert not plans and all(world.synapse.room_exists(room) for room in rooms)
+    asked = world.alice.wait_message("Send again what you still want", *(f"20 min ago: {line}" for line in lines), after=events[-1], timeout=60)
+    assert world.alice.stays_silent(events[-1], 5) == [asked]
+    assert not world.jobs()
+    assert world.alice.plan("!clean-rooms")  # sent again it is planned
+
+
+def test_what_synapse_brings_late_is_asked_for(through_proxies):
+    """A transaction that was under way for twenty minutes: what changes something is not planned, what reads is answered."""
+    world = through_proxies
+    dead_rooms(world, 2)
+    held = world.inward.rule("PUT .*/transactions/", gate=threading.Event())
+    for line, answer in (("!clean-rooms", "I was away"), ("!whoami", "admin")):
+        event = world.alice.send(line)
+        late = {
+            "event_id": event, "room_id": world.room, "sender": "@alice:hs.test", "type": "m.room.message",
+            "content": {"msgtype": "m.text", "body": line}, "unsigned": {"age": 1_200_000},
+        }  # fmt: skip
+        assert world.steward.push([late])[0] == 200
+        assert world.alice.wait_message(answer, after=event, timeout=60)
+    held.gate.set()
+    time.sleep(3)
+    assert not world.jobs()
 
 
 def test_a_graceful_stop_in_the_middle_goes_on_after_the_start(new_world):

@@ -80,13 +80,17 @@ def test_a_remote_user_named_admin_is_no_admin(servers):
     except Exception as refused:
         answer = refused
     assert answer is not None
-    before = here.sql_value("SELECT count(*) FROM steward.job")
-    event = {
-        "event_id": "$remote", "room_id": room, "sender": guest.user_id, "type": "m.room.message",
-        "content": {"msgtype": "m.text", "body": "!clean-rooms"}, "unsigned": {"age": 1},
-    }  # fmt: skip
-    steward.push([event])
-    time.sleep(2)
+    before, last = here.sql_value("SELECT count(*) FROM steward.job"), admin.conversation[-1]
+    for number in range(2):
+        event = {
+            "event_id": f"$remote{number}", "room_id": room, "sender": guest.user_id, "type": "m.room.message",
+            "content": {"msgtype": "m.text", "body": "!clean-rooms"}, "unsigned": {"age": 1},
+        }  # fmt: skip
+        steward.push([event])
+    wait_until(lambda: here.sql_value("SELECT count(*) FROM steward.audit WHERE actor = %s AND outcome LIKE 'refused%%'", (guest.user_id,)) == 2,
+               20, "both refusals in the audit")  # fmt: skip
+    said = admin.stays_silent(last, 2)
+    assert len(said) == 1 and "not a user of" in said[0], "one notice an hour, with the reason"
     assert here.sql_value("SELECT count(*) FROM steward.job") == before
 
 

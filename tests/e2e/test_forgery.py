@@ -53,12 +53,15 @@ def test_a_forged_command_does_nothing_and_is_reported_once(attacked):
 def test_a_forged_tap_does_nothing(attacked):
     world = attacked
     world.fill.media(world.user("carol"), 2, 100)
+    world.steward.restart()  # what was forged before it was reported for this hour
     card = world.alice.plan("!purge-media 30d")
     forged = event(world, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": card.event_id, "key": "✅"}})
     world.steward.push([forged])
+    report = world.alice.wait_message("forged", after=card)
     world.steward.push([command(world, f"yes {card.plan_number}")])
     time.sleep(4)
     assert world.job(card.plan_number)["state"] == "waiting"
+    assert report.rings and world.alice.bot_messages(card) == [report]
     world.alice.send(f"no {card.plan_number}")
     world.wait_job(card.plan_number, "void")
 

@@ -3,10 +3,13 @@
 import os
 import shutil
 import stat
+import time
+from email.utils import formatdate
 
 import pytest
 import yaml
 
+from support.proxy import Proxy
 from support.steward import Steward
 from support.synapse import Synapse
 
@@ -236,8 +239,6 @@ def test_a_taken_name_at_the_start_of_the_bot(new_world):
     world.synapse.sql("UPDATE users SET appservice_id = NULL WHERE name = '@steward:hs.test'")
     world.synapse.restart()
     world.steward.start(wait=False)
-    import time
-
     time.sleep(5)
     assert not world.synapse.sql("SELECT 1 FROM room_memberships WHERE user_id = '@alice:hs.test' AND sender = '@steward:hs.test'")
     assert "@steward:hs.test" in world.steward.log()
@@ -284,6 +285,22 @@ def test_the_doctor_finds_a_wrong_hs_token(new_world):
     done = world.steward.check()
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "hs_token" in said and "restart" in said.lower()
+
+
+def test_clocks_that_differ(new_world):
+    """The bot's host is hours off: the doctor warns; commands run all the same, because their age is Synapse's own word."""
+    world = new_world().install()
+    proxy = Proxy(world.synapse.url).start()
+    world.steward.change_config(homeserver={"url": proxy.url})
+    proxy.rule("GET /_matrix/client/versions", headers={"Date": formatdate(time.time() + 3 * 3600, usegmt=True)})
+    world.start()
+    done = world.steward.check()
+    assert "clocks of bot and Synapse differ by 10" in done.stdout + done.stderr
+    assert world.alice.ask("!whoami")
+    proxy.clear()
+    assert "clocks of bot and Synapse agree" in world.steward.check().stdout
+    world.steward.stop()
+    proxy.stop()
 
 
 def test_remove(new_world):

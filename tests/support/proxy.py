@@ -141,7 +141,8 @@ class Proxy:
             return self._cut(handler)
         seen.status = answer.status_code
         try:
-            handler.send_response(answer.status_code)
+            handler.send_response_only(answer.status_code)
+            handler.send_header("Date", rule.headers.get("Date") or handler.date_time_string())
             for name, value in {**answer.headers, **rule.headers}.items():
                 if name.lower() in ("content-type", "retry-after"):
                     handler.send_header(name, value)
