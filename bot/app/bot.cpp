@@ -152,6 +152,7 @@ struct Bot::Parts {
   awaitable<core::Result<JournalMark>> read_journal();
   awaitable<void> end_left_window();
   awaitable<void> start_synapse();
+  awaitable<void> tell_device_made(std::string cause);
   awaitable<bool> open_room();
   awaitable<void> apply_room_settings();
   awaitable<void> start_work();
@@ -215,6 +216,9 @@ void Bot::Parts::make_clients() {
 void Bot::Parts::make_conversation() {
   outbox = std::make_unique<room::Outbox>(io, *chat, stores->outbox);
   room = std::make_unique<room::AdminRoom>(*chat, stores->settings, *outbox, room_options(config));
+  outbox->on_device_made([this](std::string cause) {
+    tasks.spawn("device", [this, cause = std::move(cause)] { return tell_device_made(cause); });
+  });
   room::Inbox::Hooks inbox_hooks;
   inbox_hooks.looks_like_command = [this](const matrix::Event& event) { return dispatcher->looks_like_command(event); };
   inbox_hooks.plan_waits = [this] { return dispatcher->plan_waits(); };
@@ -383,6 +387,15 @@ awaitable<void> Bot::Parts::start_synapse() {
   host::Request request{.verb = host::Verb::start};
   auto started = co_await host->ask(std::move(request));
   core::log_info("app", "start: {}", started ? host::ending_line(started->ending) : core::describe(started.error()));
+}
+
+awaitable<void> Bot::Parts::tell_device_made(std::string cause) {
+  matrix::Message message;
+  message.paragraph("Somebody deleted my device, so Synapse refused a message. I made the device again and the message was sent. "
+                    "If nobody here did it, look who may administer this server.");
+  matrix::Envelope envelope;
+  auto said = co_await room->say("device:" + cause, std::move(message), std::move(envelope));
+  if (!said) core::log_error("app", "{}", core::describe(said.error()));
 }
 
 // Until it works or the bot stops: Synapse may be down, the registration not active yet. Names that somebody else owns end it.

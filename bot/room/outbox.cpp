@@ -108,6 +108,8 @@ asio::awaitable<void> Outbox::abandon(core::RoomId room, std::string why) {
 
 asio::any_io_executor Outbox::executor() const { return state_->io; }
 
+void Outbox::on_device_made(std::function<void(std::string)> tell) { state_->device_made = std::move(tell); }
+
 std::optional<std::chrono::steady_clock::time_point> Outbox::failing_since() const { return state_->failing_since; }
 
 }  // namespace steward::room

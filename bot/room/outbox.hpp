@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ class Outbox {
   void release(const core::RoomId& room);
   // Gives up what waits for that room.
   boost::asio::awaitable<void> abandon(core::RoomId room, std::string why);
+
+  // Called after somebody deleted the bot's device and it was made again; `cause` is the row that found out.
+  void on_device_made(std::function<void(std::string cause)> tell);
 
   boost::asio::any_io_executor executor() const;
   // Since when sends to Synapse fail; nullopt when all is well. For !status and fallbacks.

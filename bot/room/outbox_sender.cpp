@@ -174,6 +174,7 @@ asio::awaitable<Result<EventId>> OutboxSender::transmit_with_device(OutboxRow ro
   core::log_warning("outbox", "the bot's device is gone (somebody deleted it); it is made again");
   auto made = co_await state_->client.put_device("synapse-steward");
   if (!made) co_return std::unexpected(made.error());
+  if (state_->device_made) state_->device_made(row.cause);
   co_return co_await transmit(std::move(row));
 }
 

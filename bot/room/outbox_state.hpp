@@ -41,6 +41,7 @@ struct Outbox::State {
   std::set<core::RoomId> held;
   std::multimap<std::string, std::shared_ptr<Waiter>> waiters;
   std::optional<std::chrono::steady_clock::time_point> failing_since;
+  std::function<void(std::string)> device_made;
 };
 
 }  // namespace steward::room

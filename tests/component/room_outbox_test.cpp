@@ -102,11 +102,15 @@ TEST_F(OutboxTest, TooLargeIsGivenUpAndTheNextOnesGoOn) {
 
 TEST_F(OutboxTest, TheDeviceIsMadeAgain) {
   server.device_exists = false;
+  std::vector<std::string> told;
+  outbox->on_device_made([&told](std::string cause) { told.push_back(std::move(cause)); });
   post("c1");
+  post("c2");
   send();
   EXPECT_TRUE(drained());
+  EXPECT_THAT(told, ElementsAre("c1"));
   EXPECT_EQ(server.asked("PUT /_matrix/client/v3/devices/STEWARD"), 1);
-  EXPECT_THAT(server.bodies("!r"), ElementsAre("c1"));
+  EXPECT_THAT(server.bodies("!r"), ElementsAre("c1", "c2"));
 }
 
 TEST_F(OutboxTest, AReactionThatIsThereAlreadyIsASuccess) {

@@ -333,4 +333,8 @@ def test_a_deleted_device_is_made_again(new_world):
     assert rows
     for (device,) in rows:
         world.synapse.admin("DELETE", f"/v2/users/{world.steward.user_id}/devices/{device}")
-    assert world.alice.ask("!whoami", timeout=60)
+    event = world.alice.send("!whoami")
+    assert world.alice.wait_message("admin", where=lambda message: message.reply_to == event, timeout=60)
+    world.alice.wait_message("deleted my device", after=event)
+    time.sleep(2)
+    assert len([message for message in world.alice.bot_messages(event) if "deleted my device" in message]) == 1, "told once"
