@@ -150,5 +150,11 @@ def test_a_person_who_left_the_room_is_refused(new_world):
     import time
 
     time.sleep(2)
+    late = {
+        "event_id": "$late", "room_id": world.room, "sender": "@bob:hs.test", "type": "m.room.message",
+        "content": {"msgtype": "m.text", "body": f"yes {card.plan_number}"}, "unsigned": {"age": 1},
+    }  # fmt: skip
+    assert world.steward.push([late])[0] == 200
+    assert world.alice.wait_message("may not command", "not joined to the admin room", timeout=20)
     assert world.job(card.plan_number)["state"] in ("waiting", "void")
     assert world.synapse.local_media_file(old[0]).exists()
