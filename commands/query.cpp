@@ -60,7 +60,7 @@ const std::vector<Report>& reports() {
       {"failed-tasks", "tasks that failed, and why", &sql::report_failed_tasks},
       {"not-repackable", "tables that pg_repack refuses", &sql::report_not_repackable},
       {"sequences", "sequences by how much is used", &sql::report_sequences},
-      {"settings", "settings of PostgreSQL", &sql::report_server_settings},
+      {"settings", "settings of PostgreSQL", &sql::report_settings},
       {"background-updates", "what Synapse still rebuilds", &sql::report_background_updates},
   };
   return all;
