@@ -10,6 +10,7 @@ find_package(yaml-cpp 0.7 REQUIRED)
 find_package(date REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx)
+pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 
 if(STEWARD_TESTS)
   find_package(GTest 1.12 CONFIG REQUIRED)

@@ -37,6 +37,7 @@ LIBRARIES = {
     and layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command"},
     "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) in {"app", "host"} and path.suffix == ".cpp",
     "spdlog": lambda path: name(path) == "bot/core/log.cpp",
+    "cairo": lambda path: name(path) == "bot/report/canvas.cpp",
     "CLI/": lambda path: layer(path) == "main",
 }
 
