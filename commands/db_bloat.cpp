@@ -2,9 +2,9 @@
 // would read every table. I/O thread; read session. The manual page is db_bloat.md.
 #include <fmt/format.h>
 
-#include "command/bars.hpp"
 #include "command/context.hpp"
 #include "commands/all.hpp"
+#include "commands/charts.hpp"
 #include "commands/database_reports.hpp"
 #include "core/text.hpp"
 #include "sql/statements.hpp"
@@ -59,16 +59,17 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   answer.message.title(rows->empty() ? "No dead rows, no large tables"
                                      : fmt::format("≈ {} wasted · {}", core::format_size(core::Bytes{wasted}),
                                                    core::plural(static_cast<long long>(rows->size()), "table looked at", "tables looked at")));
-  const std::size_t shown = rows_shown(rows->size());
-  std::vector<command::Bar> bars;
+  const bool picture = arguments.flag("chart");
+  const std::size_t shown = std::min(rows_shown(rows->size()), picture ? report::most_bars : rows->size());
+  Named wasted_by_table;
   for (std::size_t index = 0; index < shown; ++index) {
     const db::Row& row = (*rows)[index];
-    bars.push_back({row.text("name"), core::Bytes{row.integer("wasted_bytes")}});
-    if (arguments.flag("chart")) continue;
+    wasted_by_table.emplace_back(row.text("name"), row.integer("wasted_bytes"));
+    if (picture) continue;
     matrix::Text text{matrix::bold(core::clean_name(row.text("name"), 60)), matrix::plain(" — " + detail_of(row))};
     answer.message.entry(std::move(text));
   }
-  if (arguments.flag("chart") && !bars.empty()) answer.message.preformatted(command::size_bars(bars));
+  if (picture && shown > 0) answer.charts.push_back(size_chart("bloat", "Wasted space, estimated", "table", "space that dead and missing rows leave", wasted_by_table));
   if (!rows->empty()) tell_rest(answer, arguments, rows->front().integer("all_count"), shown);
   attach(answer, arguments, table_of(*rows, context.options().time_zone), "bloat");
   co_return answer;
@@ -85,7 +86,7 @@ Command db_bloat() {
   command.spec.safe_while_running = "yes";
   command.spec.sources = "S";
   command.spec.arguments = {command::standard::limit(), command::standard::chart(), command::standard::as_csv(), command::standard::as_json()};
-  command.spec.examples = {{"db-bloat", ""}, {"db-bloat --chart", "the waste as bars"}};
+  command.spec.examples = {{"db-bloat", ""}, {"db-bloat --chart", "the waste as a picture"}};
   command.manual = manual("db_bloat");
   command.answer = tell;
   return command;

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <map>
 
-#include "command/bars.hpp"
 #include "command/context.hpp"
 #include "commands/all.hpp"
+#include "commands/charts.hpp"
 #include "commands/database_reports.hpp"
 #include "commands/table_sizes.hpp"
 #include "core/text.hpp"
@@ -30,19 +30,7 @@ constexpr auto day = std::chrono::hours(24);
 constexpr auto kept = day * 400;
 constexpr auto least_for_forecast = std::chrono::hours(20);  // two days of the calendar may be minutes apart
 constexpr std::int64_t most_tables = 10'000;
-constexpr std::size_t tables_shown = 10, bars_shown = 14;
-
-// The days as bars, oldest first; of many days as many as fit, always the first and the last one.
-std::string bars_of(const std::vector<db::DaySize>& days, std::int64_t now) {
-  std::vector<command::Bar> bars;
-  const std::size_t count = std::min(days.size(), bars_shown - 1);
-  for (std::size_t index = 0; index < count; ++index) {
-    const db::DaySize& chosen = days[count == 1 ? 0 : index * (days.size() - 1) / (count - 1)];
-    bars.push_back({chosen.day, core::Bytes{chosen.bytes}});
-  }
-  bars.push_back({"now", core::Bytes{now}});
-  return command::size_bars(bars);
-}
+constexpr std::size_t tables_shown = 10;
 
 Answer too_early(const std::vector<db::DaySize>& days, std::int64_t now, const std::vector<db::TableSize>& sizes, const Arguments& arguments) {
   Answer answer;
@@ -64,7 +52,7 @@ Answer answer_of(const std::vector<db::DaySize>& days, const std::vector<db::Tab
   answer.message.title(fmt::format("Database {} · {} since {}", core::format_size(core::Bytes{now}), growth_words(now - first.bytes), first.day));
   answer.message.paragraph(growth_forecast(first, now));
   const std::vector<TableGrowth> all = compare_sizes(before, sizes);
-  if (arguments.flag("chart")) answer.message.preformatted(bars_of(days, now));
+  if (arguments.flag("chart")) answer.charts.push_back(growth_chart(days, now));
   std::size_t shown = 0;
   for (const TableGrowth& growth : all) {
     if (arguments.flag("chart") || growth.grown() == 0 || shown == tables_shown) break;
@@ -134,9 +122,15 @@ std::vector<TableGrowth> compare_sizes(const std::vector<db::TableSize>& before,
   return all;
 }
 
+std::optional<double> growth_per_day(const db::DaySize& first, std::int64_t now) {
+  if (first.age < least_for_forecast) return std::nullopt;
+  return static_cast<double>(now - first.bytes) * 86400.0 / static_cast<double>(first.age.count());
+}
+
 std::string growth_forecast(const db::DaySize& first, std::int64_t now) {
-  if (first.age < least_for_forecast) return "Forecast: not before the snapshots are a day apart";
-  const double per_day = static_cast<double>(now - first.bytes) * 86400.0 / static_cast<double>(first.age.count());
+  const auto pace = growth_per_day(first, now);
+  if (!pace) return "Forecast: not before the snapshots are a day apart";
+  const double per_day = *pace;
   const auto in = [&](double days) {
     return core::format_size(core::Bytes{std::max<std::int64_t>(0, now + static_cast<std::int64_t>(std::llround(per_day * days)))});
   };
@@ -169,7 +163,7 @@ Command db_growth() {
   command::Argument window = command::optional_positional("window", Type::age, "how far back");
   window.default_text = "30d";
   command.spec.arguments = {window, command::standard::chart(), command::standard::as_csv(), command::standard::as_json()};
-  command.spec.examples = {{"db-growth", "over the last 30 days"}, {"db-growth 1y --chart", "a year as bars"}};
+  command.spec.examples = {{"db-growth", "over the last 30 days"}, {"db-growth 1y --chart", "a year as a picture"}};
   command.manual = manual("db_growth");
   command.answer = tell;
   return command;

@@ -3,7 +3,6 @@
 // The manual page is db_size.md.
 #include <fmt/format.h>
 
-#include "command/bars.hpp"
 #include "command/context.hpp"
 #include "commands/all.hpp"
 #include "commands/database_reports.hpp"
@@ -60,6 +59,25 @@ std::string detail_of(What what, const db::Row& row) {
                      core::plural(row.integer("state_rows"), "state row", "state rows"), core::shorten_id(row.text("room_id")));
 }
 
+// A table's parts one after another; for the others there is only the whole.
+report::Chart chart_of(What what, const db::Rows& rows, std::size_t shown) {
+  report::Chart chart;
+  chart.name = what == What::tables ? "tables" : what == What::indexes ? "indexes" : "rooms-by-size";
+  chart.title = what == What::tables ? "Largest tables" : what == What::indexes ? "Largest indexes" : "Largest rooms, estimated";
+  chart.labels_title = what == What::tables ? "table" : what == What::indexes ? "index" : "room";
+  chart.values_title = what == What::rooms ? "estimated size in the database" : "size on disk";
+  const std::vector<std::pair<std::string, std::string>> parts =
+      what == What::tables ? std::vector<std::pair<std::string, std::string>>{{"rows", "heap_bytes"}, {"indexes", "index_bytes"}, {"long values", "other_bytes"}}
+                           : std::vector<std::pair<std::string, std::string>>{{"size", "bytes"}};
+  for (std::size_t index = 0; index < shown; ++index) chart.labels.push_back(label_of(what, rows[index]));
+  for (const auto& [name, column] : parts) {
+    report::Series& series = chart.series.emplace_back();
+    series.name = name;
+    for (std::size_t index = 0; index < shown; ++index) series.values.emplace_back(rows[index].integer(column));
+  }
+  return chart;
+}
+
 Answer answer_of(What what, const db::Rows& rows, const Arguments& arguments) {
   Answer answer;
   command::DataTable table = empty_table(what);
@@ -79,15 +97,13 @@ Answer answer_of(What what, const db::Rows& rows, const Arguments& arguments) {
                                                       : "largest rooms, estimated";
     answer.message.title(fmt::format("Database {} · {}", core::format_size(core::Bytes{rows.front().integer("database_bytes")}), units));
   }
-  const std::size_t shown = rows_shown(rows.size());
-  std::vector<command::Bar> bars;
-  for (std::size_t index = 0; index < shown; ++index) {
-    bars.push_back({label_of(what, rows[index]), core::Bytes{rows[index].integer("bytes")}});
-    if (arguments.flag("chart")) continue;
-    matrix::Text text{matrix::bold(bars.back().label), matrix::plain(" — " + detail_of(what, rows[index]))};
+  const bool picture = arguments.flag("chart");
+  const std::size_t shown = std::min(rows_shown(rows.size()), picture ? report::most_bars : rows.size());
+  for (std::size_t index = 0; index < shown && !picture; ++index) {
+    matrix::Text text{matrix::bold(label_of(what, rows[index])), matrix::plain(" — " + detail_of(what, rows[index]))};
     answer.message.entry(std::move(text));
   }
-  if (arguments.flag("chart") && !bars.empty()) answer.message.preformatted(command::size_bars(bars));
+  if (picture && !rows.empty()) answer.charts.push_back(chart_of(what, rows, shown));
   if (!rows.empty()) tell_rest(answer, arguments, rows.front().integer("all_count"), shown);
   attach(answer, arguments, table, what == What::tables ? "tables" : what == What::indexes ? "indexes" : "rooms-by-size");
   return answer;
@@ -122,7 +138,7 @@ Command db_size() {
   command.spec.arguments = {kind("tables", "by table, with its indexes; this holds when nothing is named"), kind("indexes", "by index"),
                             kind("rooms", "by room, estimated from PostgreSQL's statistics"),
                             command::standard::limit(), command::standard::chart(), command::standard::as_csv(), command::standard::as_json()};
-  command.spec.examples = {{"db-size --chart", "the largest tables as bars"}, {"db-size --indexes --csv", "all indexes as a file"}};
+  command.spec.examples = {{"db-size --chart", "the largest tables as a picture"}, {"db-size --indexes --csv", "all indexes as a file"}};
   command.manual = manual("db_size");
   command.answer = tell;
   return command;

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "command/bars.hpp"
 #include "command/context.hpp"
 #include "command/data_table.hpp"
 #include "commands/all.hpp"
+#include "commands/charts.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "sql/statements.hpp"
@@ -27,6 +27,7 @@ constexpr std::int64_t shown = 10;
 constexpr std::int64_t most_shown = 30;
 constexpr std::int64_t most_in_file = 100000;
 constexpr std::int64_t most_rooms = 20;
+constexpr std::int64_t months_drawn = 24;
 
 struct Entry {
   std::string name;
@@ -104,10 +105,11 @@ std::string name_of(const std::string& by, const Entry& entry) {
   return core::clean_name(entry.name, 30);
 }
 
-std::string bars(const std::string& by, const std::vector<Entry>& entries) {
-  std::vector<command::Bar> drawn;
-  for (const Entry& entry : entries) drawn.push_back({name_of(by, entry), entry.bytes});
-  return command::size_bars(drawn);
+report::Chart chart_of(const std::string& by, const std::string& what, const std::vector<Entry>& entries) {
+  Named sizes;
+  for (const Entry& entry : entries) sizes.emplace_back(by == "month" ? entry.name : name_of(by, entry), entry.bytes.count);
+  if (by == "month") return month_chart(sizes);
+  return size_chart("media-by-" + by, what + " by " + by, by, "size of the files", sizes);
 }
 
 awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
@@ -115,7 +117,10 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   if (!read) co_return core::fail(read.error());
   const std::string by = arguments.text("by");
   const bool as_file = arguments.flag("csv") || arguments.flag("json");
-  const std::int64_t wanted = arguments.integer("limit").value_or(as_file && by != "room" ? most_in_file : by == "room" ? most_rooms : shown);
+  const std::int64_t wanted = arguments.integer("limit").value_or(as_file && by != "room"                         ? most_in_file
+                                                                            : by == "room"                                 ? most_rooms
+                                                                            : by == "month" && arguments.flag("chart") ? months_drawn
+                                                                                                                           : shown);
   core::Result<Usage> usage = core::fail(core::Code::internal, "not asked");
   if (by == "room") usage = co_await by_room(std::min(wanted, most_rooms), context, **read);
   else usage = co_await from_database(by, std::min(wanted, most_in_file), context, **read);
@@ -130,7 +135,7 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   const auto most = static_cast<std::size_t>(as_file ? shown : std::min(std::max(wanted, std::int64_t{1}), by == "room" ? shown : most_shown));
   std::vector<Entry> first(usage->entries.begin(), usage->entries.begin() + static_cast<std::ptrdiff_t>(std::min(most, usage->entries.size())));
   if (arguments.flag("chart") && !first.empty()) {
-    answer.message.preformatted(bars(by, first));
+    answer.charts.push_back(chart_of(by, what, first));
   } else {
     for (const Entry& entry : first) {
       matrix::Text head{matrix::bold(name_of(by, entry)), matrix::plain(" — " + core::format_size(entry.bytes))};

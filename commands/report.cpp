@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
-#include "command/bars.hpp"
 #include "command/context.hpp"
 #include "commands/all.hpp"
+#include "commands/charts.hpp"
 #include "commands/database_reports.hpp"
 #include "commands/report.hpp"
 #include "commands/report_figures.hpp"
@@ -30,6 +29,7 @@ constexpr auto day = std::chrono::hours(24);
 constexpr std::size_t tables_shown = 5;
 constexpr std::int64_t groups_shown = 5;
 constexpr std::int64_t days_shown = 14;
+constexpr std::int64_t months_shown = 24;
 constexpr std::int64_t full_soon = 14;  // days
 
 std::string bytes_words(std::int64_t bytes) { return core::format_size(core::Bytes{bytes}); }
@@ -145,10 +145,7 @@ void add_daily(Answer& answer, const ReportFigures& figures, const std::string& 
 }
 
 awaitable<core::Result<void>> add_growth(Answer& answer, const ReportFigures& figures, Context& context) {
-  if (figures.days.size() < 2) {
-    answer.message.paragraph("Growth of the tables is known from the second day on.");
-    co_return core::Result<void>();
-  }
+  if (figures.days.size() < 2) co_return core::Result<void>();  // the chart's place says so
   const db::DaySize* first = &figures.days.front();
   for (const db::DaySize& one : figures.days)
     if (one.age >= figures.window) first = &one;
@@ -169,26 +166,10 @@ awaitable<core::Result<void>> add_growth(Answer& answer, const ReportFigures& fi
   co_return core::Result<void>();
 }
 
-// "▁▃█▅": one block a day, the smallest and the largest named.
-std::string sparkline(const std::vector<std::int64_t>& values) {
-  constexpr std::array<std::string_view, 8> blocks{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  std::string line;
-  for (const std::int64_t value : values)
-    line += blocks[static_cast<std::size_t>(*most == *least ? 0 : (value - *least) * 7 / (*most - *least))];
-  return line + fmt::format(" {}–{}", core::format_count(*least), core::format_count(*most));
-}
-
 awaitable<core::Result<void>> add_visits(Answer& answer, Context& context) {
-  db::Arguments query;
-  query.emplace_back("seconds", db::bind(std::chrono::seconds(day * days_shown).count()));
-  query.emplace_back("limit", db::bind(days_shown));
-  auto rows = co_await context.services.read->query_within(report_limit, db::sql::report_visits, std::move(query));
-  if (!rows) co_return core::fail(rows.error());
-  if (rows->empty()) co_return core::Result<void>();
-  std::vector<std::int64_t> visits;
-  for (auto row = rows->rbegin(); row != rows->rend(); ++row) visits.push_back(row->integer("users"));
-  answer.message.paragraph(matrix::field("People by day", sparkline(visits) + " since " + rows->back().text("name")));
+  auto chart = co_await visits_chart(days_shown, context);
+  if (!chart) co_return core::fail(chart.error());
+  if (!chart->labels.empty()) answer.charts.push_back(std::move(*chart));
   co_return core::Result<void>();
 }
 
@@ -201,19 +182,42 @@ awaitable<core::Result<void>> add_active(Answer& answer, Context& context) {
 }
 
 awaitable<core::Result<void>> add_media(Answer& answer, std::string by, Context& context) {
-  db::Arguments query;
-  query.emplace_back("by", db::Value(by));
-  query.emplace_back("server", db::Value(context.options().server_name));
-  query.emplace_back("limit", db::bind(groups_shown));
-  auto rows = co_await context.services.read->query_within(report_limit, db::sql::media_usage, std::move(query));
-  if (!rows) co_return core::fail(rows.error());
-  std::vector<command::Bar> bars;
-  for (const db::Row& row : *rows) bars.push_back({row.text("name").empty() ? "(unknown)" : row.text("name"), core::Bytes{row.integer("bytes")}});
-  if (!bars.empty()) answer.message.preformatted(command::size_bars(bars));
+  const std::int64_t limit = by == "month" ? months_shown : groups_shown;
+  auto counted = co_await count_media(by, limit, context);
+  if (!counted) co_return core::fail(counted.error());
+  if (counted->empty()) co_return core::Result<void>();
+  if (by == "month") answer.charts.push_back(month_chart(*counted));
+  else answer.charts.push_back(size_chart("media-by-" + by, "Media by " + by, by, "size of the files, local and cached", *counted));
   co_return core::Result<void>();
 }
 
+// What is free of each disk and what is not.
+void add_disks(Answer& answer, const ReportFigures& figures) {
+  if (figures.disks.empty()) return;
+  report::Chart chart = size_chart("disks", "Disks", "place", "size", {});
+  chart.series = {{"used", {}}, {"free", {}}};
+  for (const DiskFigure& disk : figures.disks) {
+    chart.labels.push_back(disk.place);
+    chart.series[0].values.emplace_back(std::max<std::int64_t>(0, disk.size.count - disk.free.count));
+    chart.series[1].values.emplace_back(disk.free.count);
+  }
+  answer.charts.push_back(std::move(chart));
+}
+
 std::chrono::seconds window_of(const std::string& kind) { return kind == "daily" ? day : day * 7; }
+
+// The pictures of each kind; those of the day only when they are asked for.
+awaitable<core::Result<void>> add_charts(Answer& answer, std::string kind, const ReportFigures& figures, Context& context) {
+  if (kind == "disk") add_disks(answer, figures);
+  if (!context.services.read) co_return core::Result<void>();
+  const auto size = figures.value("database_bytes");
+  if (size && (kind == "daily" || kind == "weekly" || kind == "disk")) add_growth_chart(answer, figures.days, *size);
+  core::Result<void> added;
+  if (kind == "weekly" || kind == "users") added = co_await add_visits(answer, context);
+  for (const char* by : {"type", "server", "month"})
+    if (added && kind == "media") added = co_await add_media(answer, by, context);
+  co_return added;
+}
 
 awaitable<core::Result<void>> add_kind(Answer& answer, std::string kind, const ReportFigures& figures, Context& context) {
   const bool database = context.services.read != nullptr;
@@ -228,10 +232,7 @@ awaitable<core::Result<void>> add_kind(Answer& answer, std::string kind, const R
   if (kind == "users") answer.message.paragraph(users_line(figures).text());
   core::Result<void> added;
   if (database && (kind == "weekly" || kind == "disk")) added = co_await add_growth(answer, figures, context);
-  if (added && database && (kind == "weekly" || kind == "users")) added = co_await add_visits(answer, context);
   if (added && database && kind == "users") added = co_await add_active(answer, context);
-  if (added && database && kind == "media") added = co_await add_media(answer, "type", context);
-  if (added && database && kind == "media") added = co_await add_media(answer, "server", context);
   co_return added;
 }
 
@@ -244,6 +245,7 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   if (figures->before) title += " · since " + core::format_time(figures->before->taken_at, context.options().time_zone);
   answer.message.title(std::move(title));
   auto added = co_await add_kind(answer, kind, *figures, context);
+  if (added && (kind != "daily" || arguments.flag("chart"))) added = co_await add_charts(answer, kind, *figures, context);
   if (!added) figures->left_out.push_back(core::describe(added.error()));
   if (!figures->before) answer.message.paragraph("The first report: what changes shows from the next one on.");
   for (const std::string& one : figures->left_out) answer.message.paragraph("Left out: " + one);
@@ -292,8 +294,8 @@ Command report() {
   command.spec.sources = "A S";
   command::Argument kind = command::optional_positional("kind", Type::choice, "what it is about; daily when nothing is named");
   kind.choices = {"daily", "weekly", "disk", "media", "users"};
-  command.spec.arguments = {std::move(kind), command::standard::as_csv(), command::standard::as_json()};
-  command.spec.examples = {{"report", "the five lines of the day"}, {"report weekly", ""}};
+  command.spec.arguments = {std::move(kind), command::standard::chart(), command::standard::as_csv(), command::standard::as_json()};
+  command.spec.examples = {{"report", "the five lines of the day"}, {"report weekly", "with pictures of the growth and of the people by day"}};
   command.manual = manual("report");
   command.answer = tell;
   return command;

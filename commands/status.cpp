@@ -5,6 +5,7 @@
 #include "command/context.hpp"
 #include "command/data_table.hpp"
 #include "commands/all.hpp"
+#include "commands/charts.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "sql/statements.hpp"
@@ -19,8 +20,12 @@ using command::Context;
 
 namespace {
 
+constexpr auto growth_shown = std::chrono::days(30);
+constexpr std::int64_t months_shown = 24;
+
 // The card and the table say the same.
 struct Report {
+  std::optional<std::int64_t> database_bytes;
   std::vector<std::string> lines;
   command::DataTable table;
   void add(const std::string& label, const std::string& value) {
@@ -46,6 +51,7 @@ awaitable<void> add_database(Report& report, Context& context) {
     co_return;
   }
   const db::Row& row = rows->front();
+  report.database_bytes = row.integer("database_bytes");
   report.add("Database", core::format_size(core::Bytes{row.integer("database_bytes")}));
   report.add("Local media", media_words(row, "local_files", "local_bytes"));
   report.add("Remote media", media_words(row, "remote_files", "remote_bytes") + " cached");
@@ -54,6 +60,18 @@ awaitable<void> add_database(Report& report, Context& context) {
   report.add("Rooms", fmt::format("{}, {} of them with members of this server", core::format_count(row.integer("rooms")),
                                   core::format_count(row.integer("living_rooms"))));
   report.add("Failing servers", fmt::format("{} of {}", core::format_count(row.integer("failing")), core::format_count(row.integer("servers"))));
+}
+
+// How the database grew and which months fill the media store.
+awaitable<core::Result<void>> add_charts(Answer& answer, std::int64_t database_bytes, Context& context) {
+  db::GrowthStore store(*context.services.store_session);
+  auto days = co_await store.days(growth_shown);
+  if (!days) co_return core::fail(days.error());
+  add_growth_chart(answer, *days, database_bytes);
+  auto months = co_await count_media("month", months_shown, context);
+  if (!months) co_return core::fail(months.error());
+  answer.charts.push_back(month_chart(*months));
+  co_return core::Result<void>();
 }
 
 awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
@@ -76,6 +94,10 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   Answer answer;
   answer.message.title(fmt::format("{} · {}", context.options().server_name, up ? "up" : "not healthy"));
   answer.message.lines(report.lines);
+  if (arguments.flag("chart") && report.database_bytes) {
+    auto added = co_await add_charts(answer, *report.database_bytes, context);
+    if (!added) answer.message.paragraph("A chart is left out: " + core::describe(added.error()));
+  }
   answer.json = command::to_json(report.table);
   answer.rings = !up;
   if (arguments.flag("json")) answer.files.push_back({"status.json", "application/json", answer.json, "status"});
@@ -93,8 +115,8 @@ Command status() {
   command.spec.personal_data = false;
   command.spec.safe_while_running = "yes";
   command.spec.sources = "A S";
-  command.spec.arguments = {command::standard::as_json()};
-  command.spec.examples = {{"status", ""}};
+  command.spec.arguments = {command::standard::chart(), command::standard::as_json()};
+  command.spec.examples = {{"status", ""}, {"status --chart", "with the growth of the database and the media of each month as pictures"}};
   command.manual = manual("status");
   command.answer = tell;
   return command;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
 
 #include "command/context.hpp"
 #include "core/error.hpp"
@@ -24,6 +25,8 @@ boost::asio::awaitable<core::Result<std::vector<db::TableSize>>> measure_tables(
 // Without the whole database, what changed most first.
 std::vector<TableGrowth> compare_sizes(const std::vector<db::TableSize>& before, const std::vector<db::TableSize>& now);
 std::string growth_words(std::int64_t bytes);  // "+1.2 GB"
+// From the size of then and the size of now; nullopt when they are less than a day apart.
+std::optional<double> growth_per_day(const db::DaySize& first, std::int64_t now);
 // "Forecast: +12 MB a day; ≈ 9.1 GB in 30 days …" from a size of then and the size of now.
 std::string growth_forecast(const db::DaySize& first, std::int64_t now);
 

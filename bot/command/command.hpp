@@ -14,6 +14,7 @@
 #include "jobs/plan.hpp"
 #include "jobs/progress.hpp"
 #include "matrix/message.hpp"
+#include "report/chart.hpp"
 
 namespace steward::command {
 
@@ -24,6 +25,7 @@ struct File { std::string name, mimetype, data, caption; };
 struct Answer {
   matrix::Message message;
   std::vector<File> files = {};
+  std::vector<report::Chart> charts = {};  // pictures below the message; their text form where none can be
   bool rings = false;  // a new m.text that mentions the asker; else an m.notice
   std::string json = {};  // the same data for `exec --json`; empty: built from the plain text
 };

@@ -46,7 +46,7 @@ struct Dispatcher::State {
   boost::asio::awaitable<core::Result<core::EventId>> announce(db::ScheduleRow schedule, std::string cause, std::chrono::seconds late);
   boost::asio::awaitable<void> pause_schedule(db::ScheduleRow schedule, core::Error why);
 
-  // events.cpp
+  // events.cpp; what begins with deliver, show or send: delivery.cpp
   boost::asio::awaitable<void> handle(db::InboxEvent row);
   boost::asio::awaitable<std::string> handle_event(matrix::Event event);
   boost::asio::awaitable<std::string> on_message(matrix::Event event);
@@ -59,8 +59,12 @@ struct Dispatcher::State {
 
   // An answer in the room, as the envelope says; one that rings mentions `sender`.
   Deliver delivery(std::string cause, matrix::Envelope envelope, core::UserId sender);
+  boost::asio::awaitable<void> deliver(std::string cause, matrix::Envelope envelope, core::UserId sender, Answer answer);
   // The same, threaded and addressed as the command was.
   Deliver room_delivery(const matrix::Event& event);
+  // A picture; its text form when it cannot be drawn or uploaded.
+  boost::asio::awaitable<void> show_chart(std::string cause, report::Chart chart, matrix::Envelope envelope);
+  boost::asio::awaitable<core::Result<void>> send_picture(std::string cause, const report::Chart& chart, matrix::Envelope envelope);
   boost::asio::awaitable<void> audit(const Context& context, const Performed& performed);
 
   // Waits until the outbox sent `cause`; timeout after `limit`.
@@ -79,6 +83,7 @@ struct Dispatcher::State {
   async::Signal& arrived;
   Plans plans;
   async::TaskGroup group;
+  std::optional<async::WorkThread> draw;  // from the first chart on: most bots idle without one
   std::set<core::EventId> under_way;
   std::map<core::UserId, std::chrono::steady_clock::time_point> refused_at;  // one notice an hour
   std::map<std::int64_t, std::shared_ptr<room::LiveMessage>> live;

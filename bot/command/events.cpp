@@ -15,7 +15,6 @@ using State = Dispatcher::State;
 
 namespace {
 constexpr auto refusal_interval = std::chrono::hours(1);
-constexpr std::size_t text_limit = 10000;  // characters in one message; more becomes a file (facts §3.4)
 }  // namespace
 
 awaitable<void> State::handle(db::InboxEvent row) {
@@ -77,42 +76,6 @@ awaitable<void> State::report_forgery(matrix::Event event, core::Error why) {
   envelope.notice = false;
   envelope.mentions = services.options->admins;
   co_await room.say("forged:" + event.event_id.str(), std::move(message), std::move(envelope));
-}
-
-Deliver State::room_delivery(const matrix::Event& event) {
-  matrix::Envelope envelope;
-  envelope.reply_to = event.event_id;
-  if (event.relation_type == "m.thread") envelope.thread = event.relates_to;
-  return delivery("answer:" + event.event_id.str(), std::move(envelope), event.sender);
-}
-
-Deliver State::delivery(std::string cause, matrix::Envelope envelope, core::UserId sender) {
-  return [this, envelope = std::move(envelope), sender = std::move(sender), cause = std::move(cause)](Answer answer) -> awaitable<void> {
-    matrix::Envelope addressed = envelope;
-    addressed.notice = !answer.rings;
-    if (answer.rings && sender.str().starts_with('@')) addressed.mentions.push_back(sender);
-    std::vector<File> files = std::move(answer.files);
-    if (!answer.message.empty()) {
-      const std::string plain = answer.message.plain_body();
-      if (plain.size() > text_limit) {
-        files.push_back(File{"answer.txt", "text/plain", plain, "the whole answer"});
-        matrix::Message shortened;
-        shortened.title(plain.substr(0, std::min<std::size_t>(plain.find('\n'), 200)));
-        shortened.paragraph("The answer is long; it is in the file.");
-        answer.message = std::move(shortened);
-      }
-      matrix::Envelope copy = addressed;
-      co_await room.say(cause, std::move(answer.message), std::move(copy));
-    }
-    int number = 0;
-    for (File& file : files) {
-      matrix::Envelope copy = addressed;
-      copy.mentions.clear();
-      std::string file_cause = fmt::format("{}:file:{}", cause, ++number);
-      auto sent = co_await room.send_file(std::move(file_cause), file.name, file.mimetype, file.data, file.caption, std::move(copy));
-      if (!sent) core::log_warning("dispatcher", "a file was not sent: {}", core::describe(sent.error()));
-    }
-  };
 }
 
 awaitable<std::string> State::on_message(matrix::Event event) {

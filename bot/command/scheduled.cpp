@@ -66,7 +66,8 @@ core::Result<Request> read_scheduled(std::string_view line, const Services& serv
   if (const core::Error* error = std::get_if<core::Error>(&outcome)) return core::fail(*error);
   Request request = request_of(std::move(std::get<Parsed>(outcome)), services);
   const Spec& spec = *request.parsed.spec;
-  if (spec.control || spec.group == Group::jobs || spec.group == Group::schedules)
+  const bool about_schedules = spec.name == "schedule" || spec.name == "schedules";  // not so the reports of their group
+  if (spec.control || spec.group == Group::jobs || about_schedules)
     return core::fail(core::Code::bad_input, fmt::format("!{} cannot be scheduled", spec.name), "it is for a person at that moment",
                       "What reads, and what makes a job, can be.");
   for (const Argument& argument : spec.arguments)

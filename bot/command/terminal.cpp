@@ -44,6 +44,7 @@ awaitable<Dispatcher::TerminalResult> Dispatcher::terminal(std::string line, boo
   Context context{state.services, core::UserId("terminal"), Role::admin, true, core::EventId(), std::nullopt, {}};
   Deliver deliver = [print](Answer answer) -> awaitable<void> {
     if (!answer.message.empty()) print(answer.message.plain_body());
+    for (const report::Chart& chart : answer.charts) print(chart.title + "\n" + report::as_text(chart));
     for (const File& file : answer.files) print(fmt::format("--- {}\n{}", file.name, file.data));
     co_return;
   };

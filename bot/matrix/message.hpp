@@ -74,6 +74,7 @@ std::string reaction_content(const core::EventId& target, std::string_view key);
 struct FileInfo {
   std::string name, mxc, mimetype, caption;
   std::size_t size = 0;
+  int width = 0, height = 0;  // of a picture, which clients show (m.image); 0: any other file
 };
 std::string file_content(const FileInfo& file, const Envelope& envelope);
 

@@ -84,12 +84,17 @@ std::string reaction_content(const core::EventId& target, std::string_view key) 
 
 std::string file_content(const FileInfo& file, const Envelope& envelope) {
   json content = json::object();
-  content["msgtype"] = "m.file";
+  const bool picture = file.width > 0 && file.height > 0;
+  content["msgtype"] = picture ? "m.image" : "m.file";
   content["body"] = file.caption.empty() ? file.name : file.caption;
   content["filename"] = file.name;
   content["url"] = file.mxc;
   content["info"]["mimetype"] = file.mimetype;
   content["info"]["size"] = file.size;
+  if (picture) {
+    content["info"]["w"] = file.width;
+    content["info"]["h"] = file.height;
+  }
   content["m.mentions"] = mentions_of(envelope.mentions);
   relate(content, envelope);
   return compact(content);

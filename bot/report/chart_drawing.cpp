@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <exception>
 
 #include "report/axis.hpp"
 #include "report/canvas.hpp"
@@ -226,8 +227,12 @@ class Drawing {
 }  // namespace
 
 core::Result<std::string> draw(const Chart& chart) {
-  const Chart shown = shown_part(chart);
-  return Drawing(shown).picture();
+  try {
+    const Chart shown = shown_part(chart);
+    return Drawing(shown).picture();
+  } catch (const std::exception& failure) {
+    return core::fail(core::Code::internal, "The picture could not be drawn", failure.what());
+  }
 }
 
 }  // namespace steward::report

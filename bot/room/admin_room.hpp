@@ -88,6 +88,9 @@ class AdminRoom {
   // `caption` may be empty. The upload is noted for the clean-up of old files.
   boost::asio::awaitable<core::Result<void>> send_file(std::string cause, std::string name, std::string mimetype, std::string data,
                                                       std::string caption, matrix::Envelope envelope);
+  // The same for a PNG, shown as a picture. Nothing was said when it fails: the cause is still free for a text in its place.
+  boost::asio::awaitable<core::Result<void>> send_picture(std::string cause, std::string name, std::string data, int width, int height,
+                                                         std::string caption, matrix::Envelope envelope);
 
  private:
   // creation.cpp
@@ -132,6 +135,7 @@ class AdminRoom {
   // admin_room_speak.cpp
   core::Result<core::RoomId> place_to_speak() const;
   core::Result<core::RoomId> place_of_events() const;
+  boost::asio::awaitable<core::Result<void>> upload_and_post(std::string cause, matrix::FileInfo file, std::string data, matrix::Envelope envelope);
   boost::asio::awaitable<core::Result<void>> attach_whole_text(std::string cause, std::string text, matrix::Envelope envelope);
 
   matrix::Client& client_;

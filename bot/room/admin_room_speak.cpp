@@ -102,12 +102,27 @@ asio::awaitable<Result<void>> AdminRoom::redact(std::string cause, EventId targe
 
 asio::awaitable<Result<void>> AdminRoom::send_file(std::string cause, std::string name, std::string mimetype, std::string data,
                                                    std::string caption, Envelope envelope) {
-  auto room = place_to_speak();
-  if (!room) co_return std::unexpected(room.error());
   matrix::FileInfo file;
   file.name = std::move(name);
   file.mimetype = std::move(mimetype);
   file.caption = std::move(caption);
+  co_return co_await upload_and_post(std::move(cause), std::move(file), std::move(data), std::move(envelope));
+}
+
+asio::awaitable<Result<void>> AdminRoom::send_picture(std::string cause, std::string name, std::string data, int width, int height,
+                                                      std::string caption, Envelope envelope) {
+  matrix::FileInfo picture;
+  picture.name = std::move(name);
+  picture.mimetype = "image/png";
+  picture.caption = std::move(caption);
+  picture.width = width;
+  picture.height = height;
+  co_return co_await upload_and_post(std::move(cause), std::move(picture), std::move(data), std::move(envelope));
+}
+
+asio::awaitable<Result<void>> AdminRoom::upload_and_post(std::string cause, matrix::FileInfo file, std::string data, Envelope envelope) {
+  auto room = place_to_speak();
+  if (!room) co_return std::unexpected(room.error());
   file.size = data.size();
   auto uploaded = co_await client_.upload(file.name, file.mimetype, std::move(data));
   if (!uploaded) co_return std::unexpected(uploaded.error());

@@ -110,13 +110,6 @@ def test_db_size_of_indexes_and_rooms(world):
     assert "estimated" in ask(world, "!db-size --rooms")
 
 
-def test_charts(world):
-    for line in ("!db-size --chart", "!db-size --rooms --chart", "!db-bloat --chart"):
-        answer = ask(world, line)
-        bars = [text for text in answer.body.splitlines() if "█" in text or re.search(r"\d (B|kB|MB)$", text)]
-        assert bars and all(len(text) <= 34 for text in bars), answer.body
-
-
 def test_sizes_as_a_file(world):
     event = world.alice.send("!db-size --csv")
     file = world.alice.wait_message(after=event, where=lambda message: message.msgtype == "m.file", timeout=60)
@@ -264,7 +257,6 @@ def test_growth_and_forecast(world):
     in_thirty = size_of(answer.body.split("≈")[1])
     assert abs(in_thirty - (now + 3 * (now - before))) < 0.1 * in_thirty, answer.body
     assert "second day" in ask(world, "!db-growth 5d"), "only today lies in that window"
-    assert first in ask(world, "!db-growth --chart") and "█" in ask(world, "!db-growth --chart")
     assert "in 10 d" in ask(world, "!db").body
     sql("DELETE FROM steward.table_size WHERE day < current_date - 1")
 

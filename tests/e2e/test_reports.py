@@ -65,7 +65,9 @@ def test_weekly_disk_media_users(reported):
         "(extract(epoch FROM date_trunc('day', now())) * 1000)::bigint - d * 86400000 FROM generate_series(0, 6) AS d, generate_series(0, d) AS u"
     )
     weekly = world.alice.ask("!report weekly", "Weekly report")
-    assert labels(weekly) == LABELS and re.search("People by day: .*█.*▁", weekly.body)
+    assert labels(weekly) == LABELS
+    visits = world.alice.wait_message("People by day: 7 (", after=weekly)
+    assert visits.msgtype == "m.image" and re.search(r"7 \(\d{4}-\d\d-\d\d\) → 1 \(", visits.body), visits.body
     assert len(weekly.body.splitlines()) <= 18
     assert "Database" in world.alice.ask("!report disk", "Disk report")
     assert "hs.test" in world.alice.ask("!report media", "Media report")
@@ -82,7 +84,7 @@ def test_reports_come_by_themselves(reported):
     wait_until(lambda: world.synapse.sql(hour) == [("09:30",)], 15, "the schedule to follow the setting")
     before = world.alice.conversation[-1]
     world.synapse.sql("UPDATE steward.schedule SET next_run = now() WHERE line = 'report daily'")
-    assert world.alice.wait_message("Daily report", after=before, timeout=20)
+    assert world.alice.wait_message("Daily report · hs.test", after=before, timeout=20)
     world.alice.ask("!settings report-hours off", "off")
     wait_until(lambda: world.synapse.sql(hour) == [(None,)], 15, "no report any more")
 

@@ -298,6 +298,17 @@ class Admin:
         """Sends and waits for the bot's answer with the expected words (any answer when none are given)."""
         return self.wait_message(*expected, after=self.send(text, **how), timeout=timeout)
 
+    def pictures(self, text, count, timeout=60):
+        """Sends a command and waits for so many pictures below its answer: [(message, bytes)], the bytes as a client loads them."""
+        event = self.send(text)
+
+        def arrived():
+            shown = [message for message in self.bot_messages(event) if message.msgtype == "m.image"]
+            return shown if len(shown) >= count else None
+
+        shown = self.wait_for(arrived, timeout, f"{count} pictures for {text}")
+        return [(message, self.synapse.download(self.user, message.content["url"])) for message in shown]
+
     def plan(self, text, timeout=60, **how):
         """Sends a command that needs a confirmation; the plan's card."""
         return self.wait_message(after=self.send(text, **how), timeout=timeout, where=lambda message: message.plan_number)

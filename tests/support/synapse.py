@@ -364,6 +364,15 @@ class Synapse:
             raise ApiError(response)
         return response.json()["content_uri"].rsplit("/", 1)[1]
 
+    def download(self, user, mxc):
+        """The bytes behind an mxc:// address, as a client of that user gets them."""
+        place = mxc.removeprefix("mxc://")
+        for path in ("/_matrix/client/v1/media/download/", "/_matrix/media/v3/download/"):  # the first: since Synapse 1.111
+            response = self._session.get(self.url + path + place, headers={"Authorization": f"Bearer {user.token}"}, timeout=60)
+            if response.ok:
+                return response.content
+        raise ApiError(response)
+
     def delete_room(self, room, timeout=120):
         """The bare delete API and its status poll: what the bot is compared with."""
         delete_id = self.admin("DELETE", f"/v2/rooms/{quote(room)}", {"purge": True, "block": False})["delete_id"]

@@ -77,6 +77,20 @@ TEST(MatrixContent, AReactionAndAFile) {
   EXPECT_EQ(parsed(file_content(file, Envelope()))["body"], "48 rooms");
 }
 
+TEST(MatrixContent, APictureSaysItsSizeAndItsNumbers) {
+  FileInfo picture;
+  picture.name = "tables.png";
+  picture.mxc = "mxc://hs.test/abc";
+  picture.mimetype = "image/png";
+  picture.caption = "Largest tables: events 2.0 kB";
+  picture.size = 99;
+  picture.width = 1080;
+  picture.height = 675;
+  EXPECT_EQ(parsed(file_content(picture, Envelope())),
+            json::parse(R"({"msgtype":"m.image","body":"Largest tables: events 2.0 kB","filename":"tables.png","url":"mxc://hs.test/abc",
+              "info":{"mimetype":"image/png","size":99,"w":1080,"h":675},"m.mentions":{}})"));
+}
+
 TEST(MatrixContent, InvalidBytesDoNotThrow) {
   Message message;
   message.paragraph("a\xFF");

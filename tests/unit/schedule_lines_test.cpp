@@ -31,12 +31,15 @@ TEST_F(ScheduledLine, KeepsTheCanonicalCommand) {
   EXPECT_EQ(read("purge-media 30d"), "purge-media 30d");
   EXPECT_EQ(read("!pm 30 d --yes"), "purge-media 30d");
   EXPECT_EQ(read("clean-rooms --keep #lobby:hs.test --dry-run"), "clean-rooms --keep #lobby:hs.test --dry-run");
+  // The two that the bot makes by itself.
+  EXPECT_EQ(read("report daily"), "report daily");
+  EXPECT_EQ(read("report weekly"), "report weekly");
   EXPECT_EQ(read("purge-user-media @ann 30d"), "purge-user-media @ann:hs.test 30d");
 }
 
 TEST_F(ScheduledLine, RefusesWhatIsForAPersonAtThatMoment) {
   for (const std::string line : {"freeze", "thaw", "yes 41", "cancel 3", "retry 3", "resume 3", "settings time-zone UTC", "allow @ann reader",
-                                 "schedule add \"daily 03:00\" status", "schedule run 3"})
+                                 "schedule add \"daily 03:00\" status", "schedule run 3", "schedules"})
     EXPECT_THAT(read(line), HasSubstr("cannot be scheduled")) << line;
   for (const std::string line : {"room r3", "purge-user-media this", "purge-user-media u2 30d", "clean-rooms --keep r1"})
     EXPECT_THAT(read(line), HasSubstr("only now")) << line;
