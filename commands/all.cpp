@@ -11,13 +11,13 @@ std::vector<command::Command> all_commands() {
   return {
       // General
       help(),
+      status(),
       whoami(),
       settings(),
       allow(),
       deny(),
       freeze(),
       thaw(),
-      status(),
       version(),
       ping(),
       appservices(),
