@@ -59,7 +59,6 @@ void add_info(Sheet& sheet, const synapse::RoomInfo& info) {
 }
 
 std::string clean_rooms_words(const RoomFacts& room) {
-  if (room.reasons.contains(Reason::joined)) return "kept: users of this server are in it";
   if (room.reasons.empty()) return "would be deleted";
   std::vector<std::string> parts;
   for (const Reason reason : room.reasons)

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "app/clock.hpp"
 #include "app/control_socket.hpp"
 #include "app/endpoint.hpp"
 #include "app/service_manager.hpp"
@@ -161,6 +162,7 @@ struct Bot::Parts {
   awaitable<void> pause_schedules();
   awaitable<void> housekeeping();
   awaitable<void> look_after_room();
+  awaitable<void> look_at_clock();
   awaitable<void> retention();
   awaitable<void> reconcile();
   awaitable<void> shut_down();
@@ -484,9 +486,17 @@ awaitable<void> Bot::Parts::look_after_room() {
   if (opened) core::log_info("app", "the admin room is open again: {}", room->id().str());
 }
 
+awaitable<void> Bot::Parts::look_at_clock() {
+  const auto skew = co_await clock_skew(*homeserver);
+  if (!skew || *skew <= allowed_clock_skew) co_return;
+  core::log_warning("app", "the clocks of bot and Synapse differ by {} s: set the time on both machines; schedules go by the bot's, "
+                    "the age of a command by Synapse's", skew->count());
+}
+
 awaitable<void> Bot::Parts::retention() {
   const auto days = [](std::int64_t count) { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::hours(24 * count)); };
   for (;;) {
+    co_await look_at_clock();
     co_await stores->inbox.forget_older_than(days(config.keep.inbox_days));
     co_await stores->outbox.forget_older_than(days(config.keep.inbox_days));
     co_await stores->jobs.forget_items_older_than(days(config.keep.item_days));

@@ -1,9 +1,6 @@
 // The doctor's look at Synapse: is it there, does it know us, may we administer, does it reach us.
-#include <time.h>
-
-#include <cmath>
-
 #include "app/check_report.hpp"
+#include "app/clock.hpp"
 #include "app/setup_homeserver.hpp"
 #include "app/setup_identity.hpp"
 #include "core/text.hpp"
@@ -17,7 +14,6 @@ namespace {
 
 const synapse::Version oldest_supported{1, 106, 0, {}};
 constexpr int newest_tried_minor = 163;
-constexpr double allowed_skew_seconds = 60;
 
 awaitable<void> check_version(Report& report, Homeserver& homeserver) {
   const auto version = co_await homeserver.admin.server_version();
@@ -34,26 +30,13 @@ awaitable<void> check_version(Report& report, Homeserver& homeserver) {
   }
 }
 
-// Seconds since 1970 of an HTTP date; -1 when it is none.
-double seconds_of(const std::string& date) {
-  tm parts{};
-  const char* end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return end == nullptr || *end != '\0' ? -1 : static_cast<double>(::timegm(&parts));
-}
-
 awaitable<void> check_clock(Report& report, Homeserver& homeserver) {
-  http::Request request;
-  request.target = "/_matrix/client/versions";
-  http::CallOptions options;
-  const auto answer = co_await homeserver.http->send(std::move(request), options);
-  if (!answer) co_return;
-  const double there = seconds_of(std::string(answer->header("date")));
-  if (there < 0) co_return;
-  const double skew = std::abs(static_cast<double>(::time(nullptr)) - there);
-  if (skew <= allowed_skew_seconds) {
+  const auto skew = co_await clock_skew(*homeserver.http);
+  if (!skew) co_return;
+  if (*skew <= allowed_clock_skew) {
     report.ok("the clocks of bot and Synapse agree");
   } else {
-    report.warn(fmt::format("the clocks of bot and Synapse differ by {:.0f} s", skew),
+    report.warn(fmt::format("the clocks of bot and Synapse differ by {} s", skew->count()),
                 "set the time on both machines (the bot judges the age of commands by Synapse's own word)");
   }
 }

@@ -131,14 +131,7 @@ awaitable<core::Result<Receipt>> carry_out(std::shared_ptr<Runner::State> state,
     if (!again) co_return core::fail(core::Code::cancelled, "The job was stopped before it could start", allowed.error().what);
   }
   state->started = true;
-  // A command must not throw; one that does ends its job, not the bot.
-  try {
-    co_return co_await state->hooks.run(std::move(job), std::move(plan), *state->progress);
-  } catch (const std::exception& failure) {
-    core::log_error("jobs", "a command ended with an exception: {}", failure.what());
-    co_return core::fail(core::Code::internal, "The job ended unexpectedly", "a bug in the command; the log has the details",
-                         "report it; !retry works on what is left");
-  }
+  co_return co_await state->hooks.run(std::move(job), std::move(plan), *state->progress);
 }
 
 // One job from queued to its end.

@@ -223,21 +223,6 @@ TEST_F(JobsTest, APlanOfAnUnknownVersionIsInterruptedNotGuessed) {
   EXPECT_EQ(value("SELECT state || '/' || reason FROM job"), "stopped/interrupted");
 }
 
-TEST_F(JobsTest, ACommandThatThrowsEndsItsJobOnly) {
-  job_with(1);
-  job_with(1);
-  Runner::Hooks hooks = hooks_that_run(counting());
-  bool first = true;
-  auto normal = hooks.run;
-  hooks.run = [&first, normal](db::JobRow job, Plan plan, Progress& progress) -> awaitable<core::Result<Receipt>> {
-    if (std::exchange(first, false)) throw std::logic_error("a bug");
-    co_return co_await normal(std::move(job), std::move(plan), progress);
-  };
-  Runner runner(io.get_executor(), stores->jobs, std::move(hooks));
-  run_until_ended(runner, 2);
-  EXPECT_THAT(ended, testing::ElementsAre("failed/failed", "done/"));
-}
-
 TEST(Plan, RoundTripsThroughItsJson) {
   Plan plan;
   plan.command = "purge-media";

@@ -1,5 +1,7 @@
 """What an admin types on a phone and what the bot makes of it: dashes, mentions, edits, replies, typing errors, silence."""
 
+import json
+
 import pytest
 
 from support.process import wait_until
@@ -37,12 +39,20 @@ def test_welcome_and_room(world):
     assert pinned and world.alice.messages[pinned[0]].sender == world.steward.user_id
 
 
-def test_help_lists_every_command(world):
+def test_help_leads_to_every_command(world):
+    """One screen of a phone with the groups; a group or a command on request, none is out of reach."""
     answer = world.alice.ask("!help")
     assert answer.msgtype == "m.notice" and not answer.rings
     for name in ("purge-media", "clean-rooms", "status"):
         assert name in answer
     assert len(answer.body.splitlines()) <= 40
+    by_group = {}
+    for command in json.loads(world.steward.command("commands", "--json").stdout):
+        by_group.setdefault(command["group"], []).append(command["name"])
+    for group, names in by_group.items():
+        assert group in answer.body.lower(), f"!help does not lead to {group}"
+        listed = world.alice.ask(f"!help {group}").body
+        assert not [name for name in names if name not in listed], f"!help {group} leaves out commands"
 
 
 @pytest.mark.parametrize("command", ["purge-media", "clean-rooms", "status", "cancel"])

@@ -208,6 +208,7 @@ def test_what_synapse_brings_late_is_asked_for(through_proxies):
     """A transaction that was under way for twenty minutes: what changes something is not planned, what reads is answered."""
     world = through_proxies
     dead_rooms(world, 2)
+    world.alice.ask("!ping")  # from here on nothing of the start is under way, which would bring the commands in time
     held = world.inward.rule("PUT .*/transactions/", gate=threading.Event())
     for line, answer in (("!clean-rooms", "I was away"), ("!whoami", "admin")):
         event = world.alice.send(line)
@@ -220,6 +221,21 @@ def test_what_synapse_brings_late_is_asked_for(through_proxies):
     held.gate.set()
     time.sleep(3)
     assert not world.jobs()
+
+
+def test_transaction_ids_may_start_again(through_proxies):
+    """Id 1 with new events after Synapse lost its count: taken, because only the ids of events decide."""
+    world = through_proxies
+    held = world.inward.rule("PUT .*/transactions/", gate=threading.Event())
+    event = world.alice.send("!whoami")
+    wait_until(lambda: held.hits, 10, "Synapse's own delivery")
+    said = {"event_id": event, "room_id": world.room, "sender": "@alice:hs.test", "type": "m.room.message",
+            "content": {"msgtype": "m.text", "body": "!whoami"}, "unsigned": {"age": 1}}  # fmt: skip
+    for events in ([], [said]):
+        assert world.steward.push(events, transaction="1")[0] == 200
+    world.alice.wait_message("admin", after=event)
+    held.gate.set()
+    assert len(world.alice.stays_silent(event, 3)) == 1
 
 
 def test_a_graceful_stop_in_the_middle_goes_on_after_the_start(new_world):

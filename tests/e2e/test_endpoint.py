@@ -49,6 +49,12 @@ def test_routes(endpoint, method, path, how, status, code):
     assert time.monotonic() - started < 1
 
 
+def test_what_is_no_json_is_logged_loudly(endpoint):
+    """Synapse never sends it, and it would block all that comes after."""
+    assert call(endpoint, "PUT", transaction(), data=b"{" * 12_345).status_code == 400
+    assert [line for line in endpoint.steward.log().splitlines() if "12345 bytes is not JSON; it blocks all later ones" in line and "error" in line.lower()]
+
+
 @pytest.mark.parametrize(("token", "status", "code"), [(None, 401, "M_MISSING_TOKEN"), ("wrong", 403, "M_FORBIDDEN"), ("", 401, None)])
 def test_token(endpoint, token, status, code):
     answer = call(endpoint, "PUT", transaction(), token, json={"events": []})
@@ -131,13 +137,6 @@ def test_the_same_transaction_twice(endpoint):
         assert endpoint.steward.push([again], transaction=name)[0] == 200
     # Only what answers this event: an answer to what an earlier test pushed may still be on its way.
     assert len([answer for answer in endpoint.alice.stays_silent(event, 3) if answer.reply_to == event]) == 1
-
-
-def test_transaction_ids_may_start_again(endpoint):
-    """Id 1 with new events after Synapse's counter was reset: taken, because only event ids decide."""
-    endpoint.steward.push([], transaction="1")
-    event = endpoint.alice.send("!whoami")
-    assert endpoint.alice.wait_message(after=event)
 
 
 def test_slow_clients_do_not_hold_it(endpoint):

@@ -255,15 +255,42 @@ def test_the_admin_room_is_deleted(new_world):
     assert alice.ask("!whoami", timeout=60)
 
 
-def test_the_bot_is_out_of_its_room(new_world):
-    """Kicked (here: made to leave): the job goes on, nothing loops, an admin's invitation brings it back."""
+def is_in(world, room):
+    return world.synapse.sql("SELECT 1 FROM local_current_membership WHERE room_id = %s AND user_id = %s AND membership = 'join'",
+                             (room, world.steward.user_id))  # fmt: skip
+
+
+def upgrade_room(world, version):
+    """Alice upgrades the admin room, with the right to do so, and lets the bot in; the new room, which is hers."""
+    synapse, old, token = world.synapse, world.room, world.steward.registration["as_token"]
+    levels = synapse.client("GET", f"/rooms/{old}/state/m.room.power_levels", token=token, user_id=world.steward.user_id)
+    levels.setdefault("users", {})["@alice:hs.test"] = levels.get("events", {}).get("m.room.tombstone", 100)
+    synapse.request("PUT", f"/_matrix/client/v3/rooms/{old}/state/m.room.power_levels", levels, token, user_id=world.steward.user_id)
+    new = synapse.client("POST", f"/rooms/{old}/upgrade", {"new_version": version}, world.user("alice"))["replacement_room"]
+    synapse.invite(world.user("alice"), new, world.steward.user_id)
+    wait_until(lambda: is_in(world, new), 60, "the bot to follow")
+    world.alice.room = None
+    world.alice.enter(new)
+    world.room = new
+    return new
+
+
+@pytest.mark.parametrize("how", ["leave", "kick"])
+def test_the_bot_is_out_of_its_room(new_world, how):
+    """The job goes on, nothing loops, what it said meanwhile is kept; an admin's invitation brings it back."""
     world = new_world().start()
+    if how == "kick":
+        upgrade_room(world, "11")  # in its own room nobody has the power
+        assert world.alice.ask("!ping", timeout=60)
     rooms = dead_rooms(world, 20)
     card = world.alice.plan("!clean-rooms")
     world.alice.confirm(card)
     wait_until(lambda: "done" in world.items(card.plan_number).values(), 60, "the first room")
-    token = world.steward.registration["as_token"]
-    world.synapse.client("POST", f"/rooms/{world.room}/leave", {}, token, user_id=world.steward.user_id)
+    if how == "kick":
+        world.synapse.client("POST", f"/rooms/{world.room}/kick", {"user_id": world.steward.user_id}, world.user("alice"))
+    else:
+        token = world.steward.registration["as_token"]
+        world.synapse.client("POST", f"/rooms/{world.room}/leave", {}, token, user_id=world.steward.user_id)
     world.wait_job(card.plan_number, "done", timeout=120)
     assert not any(world.synapse.room_exists(room) for room in rooms)
     lines = len(world.steward.log().splitlines())
@@ -272,10 +299,7 @@ def test_the_bot_is_out_of_its_room(new_world):
     fresh = world.synapse.create_room(world.user("alice"), name="New admin room", invite=[world.steward.user_id])
     alice = world.alice
     alice.room = None
-    wait_until(
-        lambda: world.synapse.sql("SELECT 1 FROM local_current_membership WHERE room_id = %s AND user_id = %s AND membership = 'join'",
-                                  (fresh, world.steward.user_id)), 60, "the bot to accept the invitation",
-    )  # fmt: skip
+    wait_until(lambda: is_in(world, fresh), 60, "the bot to accept the invitation")
     alice.enter(fresh)
     assert alice.ask("!whoami", timeout=60)
 
@@ -292,25 +316,16 @@ def test_invitations_of_strangers_are_rejected(new_world):
         ), 30, "the rejections",
     )  # fmt: skip
     assert world.alice.ask("!whoami")
+    said = [line for line in world.steward.log().splitlines() if "rejected" in line and "invitation" in line]
+    assert said and any(place in said[0] for place in (room, public, space)), "logged, with the room"
 
 
-def test_the_admin_room_is_upgraded(new_world):
-    """An admin's upgrade is followed: to the announced successor and no other room."""
+@pytest.mark.parametrize("version", ["11", "12"])
+def test_the_admin_room_is_upgraded(new_world, version):
+    """An admin's upgrade is followed: to the announced successor and no other room. Version 12 names no event of the old one."""
     world = new_world().start()
-    synapse, alice, old = world.synapse, world.alice, world.room
-    token = world.steward.registration["as_token"]
-    levels = synapse.client("GET", f"/rooms/{old}/state/m.room.power_levels", token=token, user_id=world.steward.user_id)
-    levels.setdefault("users", {})["@alice:hs.test"] = levels.get("events", {}).get("m.room.tombstone", 100)
-    synapse.request("PUT", f"/_matrix/client/v3/rooms/{old}/state/m.room.power_levels", levels, token, user_id=world.steward.user_id)
-    new = synapse.client("POST", f"/rooms/{old}/upgrade", {"new_version": "11"}, world.user("alice"))["replacement_room"]
-    synapse.invite(world.user("alice"), new, world.steward.user_id)
-    wait_until(
-        lambda: synapse.sql("SELECT 1 FROM local_current_membership WHERE room_id = %s AND user_id = %s AND membership = 'join'",
-                            (new, world.steward.user_id)), 60, "the bot to follow",
-    )  # fmt: skip
-    alice.room = None
-    alice.enter(new)
-    assert alice.ask("!whoami", timeout=60)
+    upgrade_room(world, version)
+    assert world.alice.ask("!whoami", timeout=60)
 
 
 def test_a_second_admin_without_sender_rights(new_world):

@@ -9,6 +9,7 @@ from email.utils import formatdate
 import pytest
 import yaml
 
+from support.process import wait_until
 from support.proxy import Proxy
 from support.steward import Steward
 from support.synapse import Synapse
@@ -296,6 +297,7 @@ def test_clocks_that_differ(new_world):
     world.start()
     done = world.steward.check()
     assert "clocks of bot and Synapse differ by 10" in done.stdout + done.stderr
+    wait_until(lambda: "clocks of bot and Synapse differ by 10" in world.steward.log(), 20, "the running bot's own warning")
     assert world.alice.ask("!whoami")
     proxy.clear()
     assert "clocks of bot and Synapse agree" in world.steward.check().stdout

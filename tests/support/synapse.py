@@ -69,7 +69,7 @@ def interpreter(oldest=False):
     for candidate in candidates:
         if candidate.exists() and subprocess.run([candidate, "-I", "-c", "import synapse"], capture_output=True).returncode == 0:
             return candidate
-    raise Unavailable("no Synapse is installed (scripts/install-dependencies makes build/venv; --full the oldest one)")
+    raise Unavailable("no Synapse is installed (scripts/install-dependencies makes build/venv; --oldest the oldest one)")
 
 
 class Synapse:

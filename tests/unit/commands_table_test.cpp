@@ -2,9 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "command/context.hpp"
 #include "command/finding.hpp"
 #include "command/help.hpp"
 #include "command/parser.hpp"
@@ -46,6 +50,29 @@ TEST(Table, EveryCommandIsComplete) {
     EXPECT_FALSE(spec.examples.empty()) << spec.name << " has no example";
     for (const command::Example& example : spec.examples) EXPECT_FALSE(example.line.starts_with('!')) << "the help adds it: " << example.line;
   }
+}
+
+TEST(Table, ACommandThatThrowsFailsAlone) {
+  Command broken;
+  broken.spec.name = "broken";
+  broken.answer = [](command::Arguments, command::Context&) -> boost::asio::awaitable<core::Result<command::Answer>> {
+    throw std::logic_error("the bug");
+    co_return command::Answer{};
+  };
+  std::vector<Command> commands;
+  commands.push_back(std::move(broken));
+  const command::Table guarded(std::move(commands));
+  boost::asio::io_context io;
+  command::Services services;
+  command::Context context{.services = services, .asker = {}, .command_event = {}, .replied_to = {}, .line = {}};
+  auto answering = guarded.find("broken")->answer({}, context);
+  auto answer = boost::asio::co_spawn(io, std::move(answering), boost::asio::use_future);
+  io.run();
+  const auto failed = answer.get();
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, core::Code::internal);
+  EXPECT_THAT(failed.error().what, HasSubstr("!broken"));
+  EXPECT_THAT(core::describe(failed.error()), ::testing::Not(HasSubstr("the bug"))) << "details belong in the log";
 }
 
 TEST(Table, NamesAndAliasesAreUnique) {
