@@ -75,13 +75,20 @@ def test_dry_run_counts_every_reason(rooms):
 # What !room says of a room of each kind.
 KEPT = {"left": "left but not forgotten", "recent": "used too recently", "aliased": "with a local alias", "space": "spaces or listed in one",
         "invite": "with an invited local user", "upgraded": "upgraded to a newer room", "space child": "spaces or listed in one",
-        "reported": "with an abuse report", "blocked": "blocked by an admin", "published": "published in the directory"}  # fmt: skip
+        "reported": "with an abuse report", "blocked": "blocked by an admin", "published": "published in the directory",
+        "live": "with a local member"}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KEPT)
 def test_each_room_is_kept_for_its_own_reason(rooms, kind):
     """Must show 5: the reason belongs to the very room, not only to the count of the plan."""
     assert f"kept: {KEPT[kind]}" in rooms.alice.ask(f"!room {rooms.kinds[kind][0]}", timeout=60)
+
+
+def test_the_admin_room_is_protected(rooms):
+    """Must show 5: also when everybody but the bot has left it."""
+    answer = rooms.alice.ask(f"!room {rooms.room}", timeout=60)
+    assert "kept:" in answer and "protected" in answer
 
 
 def test_plan_takes_only_the_abandoned(rooms):

@@ -68,6 +68,29 @@ def test_a_purged_room_can_be_joined_again(servers):
     assert not [line for line in here.log_path.read_text().splitlines() if "pkey" in line and "ERROR" in line]
 
 
+def test_who_joins_between_plan_and_confirmation_keeps_the_room(servers):
+    """Must show 4: a real join over federation; the member stays, the receipt names the room and why, the other room goes."""
+    here, there, _, admin = servers
+    remote, bob, carol = there.users["remote"], here.users["bob"], here.users["carol"]
+    rooms = {name: there.create_room(remote, preset="public_chat", name=name, room_alias_name=name) for name in ("returning", "abandoned")}
+    for name, room in rooms.items():
+        here.join(bob, f"#{name}:{there.server_name}", via=there.server_name)
+        here.leave(bob, room)
+        Filler(here).age_room(room, 90)
+    card = admin.plan("!clean-rooms", timeout=60)
+    number = card.plan_number
+    planned = {target for (target,) in here.sql("SELECT target FROM steward.job_item WHERE job = %s", (number,))}
+    assert planned == set(rooms.values())
+    here.join(carol, f"#returning:{there.server_name}", via=there.server_name)
+    admin.confirm(card)
+    receipt = admin.wait_receipt(number, timeout=120)
+    assert "Kept: returning" in receipt and "someone joined" in receipt
+    assert here.room_exists(rooms["returning"]) and not here.room_exists(rooms["abandoned"])
+    assert here.sql_value("SELECT membership FROM local_current_membership WHERE room_id = %s AND user_id = %s",
+                          (rooms["returning"], carol.user_id)) == "join"  # fmt: skip
+    here.leave(carol, rooms["returning"])
+
+
 def test_a_remote_user_named_admin_is_no_admin(servers):
     """A remote person who got into the room: refused."""
     here, there, steward, admin = servers
