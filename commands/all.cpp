@@ -27,6 +27,10 @@ std::vector<command::Command> all_commands() {
       clean_redacted(),
       list_rooms(),
       room(),
+      members(),
+      room_state(),
+      space(),
+      extremities(),
       // Media
       purge_media(),
       purge_user_media(),

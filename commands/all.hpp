@@ -32,6 +32,10 @@ command::Command clean_rooms();
 command::Command clean_redacted();
 command::Command list_rooms();
 command::Command room();
+command::Command members();
+command::Command room_state();
+command::Command space();
+command::Command extremities();
 
 // Media
 command::Command purge_media();

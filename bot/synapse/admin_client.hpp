@@ -56,6 +56,13 @@ struct UserInfo {
   std::string appservice_id;
 };
 
+struct StateEvent {
+  std::string type, state_key, content;  // content: compact JSON, as hostile as its sender
+  core::UserId sender;
+  std::int64_t sent_ms = 0;     // by the sender's server
+  bool names_servers = false;   // content.via has servers: a m.space.child without is a removed one (Matrix 1.18, Spaces)
+};
+
 struct DeleteStatus {
   std::string delete_id, status;  // scheduled, active, complete, failed (older: purging, shutting_down)
   std::vector<core::UserId> kicked, failed_to_kick;
@@ -93,6 +100,7 @@ class AdminClient {
   boost::asio::awaitable<core::Result<RoomPage>> rooms(RoomQuery query);
   boost::asio::awaitable<core::Result<RoomInfo>> room(core::RoomId room);
   boost::asio::awaitable<core::Result<std::vector<core::UserId>>> room_members(core::RoomId room);
+  boost::asio::awaitable<core::Result<std::vector<StateEvent>>> room_state(core::RoomId room);  // the current one, whole
   struct DeleteRequest {
     bool block = false, purge = true, force_purge = false;
     std::string message, new_room_user;

@@ -65,6 +65,19 @@ DeleteStatus status_from(const json& source) {
   return status;
 }
 
+StateEvent state_event_from(const json& source) {
+  StateEvent event;
+  event.type = text_field(source, "type");
+  event.state_key = text_field(source, "state_key");
+  event.sender = core::UserId(text_field(source, "sender"));
+  event.sent_ms = number_field(source, "origin_server_ts").value_or(0);
+  const auto content = source.find("content");
+  if (content == source.end() || !content->is_object()) return event;
+  event.content = content->dump(-1, ' ', false, json::error_handler_t::replace);
+  event.names_servers = !array_field(*content, "via").empty();
+  return event;
+}
+
 }  // namespace
 
 awaitable<Result<RoomPage>> AdminClient::rooms(RoomQuery query) {
@@ -108,6 +121,15 @@ awaitable<Result<std::vector<core::UserId>>> AdminClient::room_members(core::Roo
   const auto answer = co_await perform(transport_, std::move(call), options_);
   if (!answer) co_return std::unexpected(answer.error());
   co_return users_field(*answer, "members");
+}
+
+awaitable<Result<std::vector<StateEvent>>> AdminClient::room_state(core::RoomId room) {
+  http::Call call = get("read the state of the room " + room.str(), {"v1", "rooms", room.str(), "state"}).within(list_deadline).call(options_);
+  const auto answer = co_await perform(transport_, std::move(call), options_);
+  if (!answer) co_return std::unexpected(answer.error());
+  std::vector<StateEvent> state;
+  for (const json& source : array_field(*answer, "state")) state.push_back(state_event_from(source));
+  co_return state;
 }
 
 awaitable<Result<std::string>> AdminClient::delete_room(core::RoomId room, DeleteRequest request) {

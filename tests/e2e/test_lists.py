@@ -86,3 +86,66 @@ def test_media_card_names_copies(world):
     carol = world.user("carol")
     one, two = (world.synapse.upload(carol, b"the same words", "text/plain", f"{name}.txt") for name in ("one", "two"))
     world.alice.ask(f"!media {mxc(one)}", mxc(two))
+
+
+# One room.
+
+
+@pytest.fixture(scope="module")
+def crowd(world):
+    """A room with people of every membership, its space, and an open end more than one."""
+    bob, carol, dave, eve = (world.user(name) for name in ("bob", "carol", "dave", "eve"))
+    room = world.fill.room(bob, carol, name="Crowd")
+    world.synapse.invite(bob, room, dave)
+    world.synapse.client("POST", f"/rooms/{room}/ban", {"user_id": eve.user_id}, bob)
+    space = world.fill.room(bob, name="The space", creation_content={"type": "m.space"})
+    taken_out = world.fill.room(bob, name="Taken out")
+    for child, content in ((room, {"via": ["hs.test"]}), ("!elsewhere:far.example", {"via": ["far.example"]}), (taken_out, {})):
+        world.synapse.set_state(bob, space, "m.space.child", content, child)
+    return {"room": room, "space": space}
+
+
+def test_members_are_those_of_the_room(world, crowd):
+    rows = data(world, f"members {crowd['room']}")
+    assert [(row["user"], row["membership"]) for row in rows] == [
+        ("@bob:hs.test", "join"), ("@carol:hs.test", "join"), ("@eve:hs.test", "ban"), ("@dave:hs.test", "invite"),
+    ]  # fmt: skip
+    card = world.alice.ask(f"!members {crowd['room']}", "2 members, 2 of this server · 1 invited · 1 banned")
+    assert "u1 @bob:hs.test" in card and "@dave:hs.test" in card
+
+
+def test_members_of_a_room_that_is_not_known(world):
+    assert "knows no room" in world.alice.ask("!members !nothing:hs.test")
+
+
+def test_room_state_by_type_and_its_events(world, crowd):
+    real = world.synapse.sql("SELECT type, state_key FROM current_state_events WHERE room_id = %s", (crowd["room"],))
+    rows = data(world, f"room-state {crowd['room']}")
+    assert {(row["type"], row["state_key"]) for row in rows} == set(real) and len(rows) == len(real)
+    world.alice.ask(f"!room-state {crowd['room']}", "state events of", "m.room.member")
+    card = world.alice.ask(f"!room-state {crowd['room']} m.room.name")
+    assert "Crowd" in card and "@bob:hs.test" in card
+    assert "no state of that type" in world.alice.ask(f"!room-state {crowd['room']} m.nothing")
+
+
+def test_a_space_lists_its_rooms(world, crowd):
+    rows = {row["room_id"]: row for row in data(world, f"space {crowd['space']}")}
+    assert set(rows) == {crowd["room"], "!elsewhere:far.example"}
+    assert rows[crowd["room"]]["name"] == "Crowd" and rows["!elsewhere:far.example"]["known"] == "no"
+    card = world.alice.ask(f"!space {crowd['space']}", "2 rooms in this space")
+    assert "Crowd · 2 members, 2 of this server" in card and "not on this server" in card
+    assert "is not a space" in world.alice.ask(f"!space {crowd['room']}")
+
+
+def test_extremities_of_a_room_and_of_the_server(world, crowd):
+    room = crowd["room"]
+    older = world.synapse.sql_value("SELECT event_id FROM events WHERE room_id = %s AND type = 'm.room.name'", (room,))
+    world.synapse.sql("INSERT INTO event_forward_extremities (event_id, room_id) VALUES (%s, %s)", (older, room))
+    try:
+        real = {event for (event,) in world.synapse.sql("SELECT event_id FROM event_forward_extremities WHERE room_id = %s", (room,))}
+        assert {row["event_id"] for row in data(world, f"extremities {room}")} == real and len(real) == 2
+        assert {row["room_id"]: row["extremities"] for row in data(world, "extremities")} == {room: 2}
+        assert "Crowd" in world.alice.ask("!extremities", "Rooms by open ends")
+        assert "m.room.name by @bob:hs.test" in world.alice.ask("!extremities r1", "2 open ends")
+    finally:
+        world.synapse.sql("DELETE FROM event_forward_extremities WHERE event_id = %s AND room_id = %s", (older, room))
