@@ -29,7 +29,7 @@ GIBIBYTES = 30  # what the full size needs at most
 # A search through every row in short steps, which says how far it is: no report that has to answer at once.
 WITHOUT_BUDGET = {"check-orphans", "clean-orphans", "check-state-groups", "clean-state-groups"}
 # They answer from the bot's own memory.
-NOT_MEASURED = {"help", "whoami", "settings", "version", "ping", "schedules", "jobs", "audit", "appservices"}
+NOT_MEASURED = {"help", "whoami", "settings", "version", "ping", "schedules", "policies", "alerts", "jobs", "audit", "appservices"}
 DRY_RUNS = ("clean-rooms", "purge-media", "purge-user-media", "clean-redacted", "clean-orphans", "compress-state", "clean-state-groups", "vacuum")
 
 

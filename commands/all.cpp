@@ -58,6 +58,7 @@ std::vector<command::Command> all_commands() {
       check_state_groups(),
       clean_state_groups(),
       check_backup(),
+      shrink(),
       // Server
       upgrade(),
       restart(),
@@ -72,14 +73,23 @@ std::vector<command::Command> all_commands() {
       retry(),
       yes(),
       no(),
-      // Schedules, reports
+      // Schedules, reports, alerts
       schedules(),
       add_schedule(),
       remove_schedule(),
       pause_schedule(),
       resume_schedule(),
       run_schedule(),
+      policies(),
+      add_policy(),
+      remove_policy(),
+      run_policy(),
       report(),
+      alerts(),
+      add_alert(),
+      remove_alert(),
+      acknowledge(),
+      silence(),
   };
 }
 

@@ -67,6 +67,8 @@ command::Command check_state_groups();
 command::Command clean_state_groups();
 
 command::Command check_backup();
+// shrink.cpp
+command::Command shrink();
 
 // Server
 command::Command upgrade();
@@ -90,7 +92,18 @@ command::Command remove_schedule();
 command::Command pause_schedule();
 command::Command resume_schedule();
 command::Command run_schedule();
+// policies.cpp
+command::Command policies();
+command::Command add_policy();
+command::Command remove_policy();
+command::Command run_policy();
 // report.cpp
 command::Command report();
+// alerts.cpp
+command::Command alerts();
+command::Command add_alert();
+command::Command remove_alert();
+command::Command acknowledge();
+command::Command silence();
 
 }  // namespace steward::commands

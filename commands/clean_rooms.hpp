@@ -17,6 +17,8 @@ enum class Method { api, hybrid, offline };
 std::string_view word(Method method);
 
 boost::asio::awaitable<core::Result<jobs::Plan>> plan_clean_rooms(command::Arguments arguments, command::Context& context);
+// The same for those rooms only that a policy is about.
+boost::asio::awaitable<core::Result<jobs::Plan>> plan_clean_rooms_within(command::Arguments arguments, RoomFilter filter, command::Context& context);
 
 // What run() needs of the plan to judge a room as the plan did; what the config protects is read anew.
 core::Result<RoomChoice> stored_choice(const jobs::Plan& plan, const command::Context& context);

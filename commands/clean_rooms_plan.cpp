@@ -332,6 +332,10 @@ core::Result<RoomChoice> stored_choice(const jobs::Plan& plan, const Context& co
 }
 
 awaitable<core::Result<jobs::Plan>> plan_clean_rooms(Arguments arguments, Context& context) {
+  return plan_clean_rooms_within(std::move(arguments), RoomFilter(), context);
+}
+
+awaitable<core::Result<jobs::Plan>> plan_clean_rooms_within(Arguments arguments, RoomFilter filter, Context& context) {
   auto read = context.read();
   if (!read) co_return core::fail(read.error());
   if (method_of(arguments.text("method")) == Method::offline && !arguments.flag("dry-run") && !context.window) {
@@ -342,7 +346,8 @@ awaitable<core::Result<jobs::Plan>> plan_clean_rooms(Arguments arguments, Contex
   if (!schema) co_return core::fail(schema.error());
   auto allowed = db::allows_destruction(*schema);
   if (!allowed) co_return core::fail(allowed.error());
-  const RoomChoice choice = choice_from(arguments, context);
+  RoomChoice choice = choice_from(arguments, context);
+  choice.filter = filter;
   const std::optional<std::int64_t> limit = arguments.integer("limit");
   const bool dry_run = arguments.flag("dry-run");
   // Where most of the rooms would go the figures of the selection are all that is shown; names come after the check.

@@ -14,8 +14,8 @@ using boost::asio::awaitable;
 
 namespace {
 
-constexpr int most_slices = 10;
-constexpr int least_files_of_slice = 1000;
+constexpr int most_slices = 10, least_files_of_slice = 1000;
+constexpr int most_fine_slices = 1000;
 constexpr std::size_t shown_users = 3;
 // One pass over tables of some million rows: the session's own time limit is for small reads, sorting in little memory would spill
 // to disk, and compiling took five seconds where reading took two.
@@ -57,7 +57,7 @@ core::Result<LocalMedia> read_local(db::Transaction& transaction, const MediaCho
   return media;
 }
 
-core::Result<RemoteMedia> read_remote(db::Transaction& transaction, std::int64_t before_ms, bool sliced) {
+core::Result<RemoteMedia> read_remote(db::Transaction& transaction, std::int64_t before_ms, Slices wanted) {
   auto set = transaction.exec(long_read);
   if (!set) return core::fail(set.error());
   auto rows = transaction.exec(db::sql::media_remote_choice, {{"before", db::bind(before_ms)}});
@@ -67,10 +67,11 @@ core::Result<RemoteMedia> read_remote(db::Transaction& transaction, std::int64_t
     if (row.text("verdict") == "chosen") media.wanted = count_of(row);
     else media.others[row.text("verdict")] = count_of(row);
   }
-  if (!sliced || media.wanted.files == 0) return media;
+  if (wanted == Slices::none || media.wanted.files == 0) return media;
+  const bool fine = wanted == Slices::fine;
   auto slices = transaction.exec(db::sql::media_remote_slices, {{"before", db::bind(before_ms)},
-                                                                {"most", db::bind(most_slices)},
-                                                                {"least_files", db::bind(least_files_of_slice)}});
+                                                                {"most", db::bind(fine ? most_fine_slices : most_slices)},
+                                                                {"least_files", db::bind(fine ? 1 : least_files_of_slice)}});
   if (!slices) return core::fail(slices.error());
   // What is promised is the sum of the parts.
   media.wanted = {};
@@ -107,8 +108,8 @@ awaitable<core::Result<LocalMedia>> select_local(db::Session& read, MediaChoice 
   co_return co_await std::move(reading);
 }
 
-awaitable<core::Result<RemoteMedia>> select_remote(db::Session& read, std::int64_t before_ms, bool sliced) {
-  auto work = [before_ms, sliced](db::Transaction& transaction) { return read_remote(transaction, before_ms, sliced); };
+awaitable<core::Result<RemoteMedia>> select_remote(db::Session& read, std::int64_t before_ms, Slices slices) {
+  auto work = [before_ms, slices](db::Transaction& transaction) { return read_remote(transaction, before_ms, slices); };
   auto reading = read.transaction(std::move(work));
   co_return co_await std::move(reading);
 }

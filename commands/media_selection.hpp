@@ -57,9 +57,11 @@ struct RemoteMedia {
 boost::asio::awaitable<core::Result<std::int64_t>> database_now(db::Session& read);
 // bad_input for a user of another server, not_found for one that nobody here is; nothing for "".
 boost::asio::awaitable<core::Result<void>> check_owner(std::string user, std::string server_name, db::Session& read);
+// How the remote cache is cut by age: not at all (only counted), for the steps of a job, or finely, where a bound is to be met.
+enum class Slices { none, usual, fine };
 // `listed` false: only the counts. Errors: as Session::transaction.
 boost::asio::awaitable<core::Result<LocalMedia>> select_local(db::Session& read, MediaChoice choice, bool listed);
-boost::asio::awaitable<core::Result<RemoteMedia>> select_remote(db::Session& read, std::int64_t before_ms, bool sliced);
+boost::asio::awaitable<core::Result<RemoteMedia>> select_remote(db::Session& read, std::int64_t before_ms, Slices slices);
 
 std::string in_words(const MediaCount& count);  // "1 204 files, 3.1 GB"
 

@@ -7,6 +7,7 @@
 #include "commands/all.hpp"
 #include "commands/media_deletion.hpp"
 #include "commands/media_selection.hpp"
+#include "commands/purge_media.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "sql/statements.hpp"
@@ -74,7 +75,7 @@ void tell_remote(jobs::Plan& plan, const RemoteMedia& remote, const std::string&
                                         : fmt::format("Cache of other servers' media, not opened since {}: {}, fetched again when needed", date, in_words(remote.wanted));
 }
 
-awaitable<core::Result<jobs::Plan>> make_plan(Arguments arguments, Context& context) {
+awaitable<core::Result<jobs::Plan>> make_plan(Arguments arguments, Slices slices, Context& context) {
   auto choice = choice_from(arguments, context);
   if (!choice) co_return core::fail(choice.error());
   auto read = context.read();
@@ -96,7 +97,8 @@ awaitable<core::Result<jobs::Plan>> make_plan(Arguments arguments, Context& cont
   const bool with_local = !arguments.flag("remote");
   auto local = co_await select_local(**read, *choice, with_local);
   if (!local) co_return core::fail(local.error());
-  auto remote = co_await select_remote(**read, before_ms, with_remote);
+  if (!with_remote) slices = Slices::none;
+  auto remote = co_await select_remote(**read, before_ms, slices);
   if (!remote) co_return core::fail(remote.error());
 
   const std::string date = core::format_date(core::from_unix_ms(before_ms), context.options().time_zone);
@@ -161,6 +163,10 @@ command::Argument age_argument(command::Argument argument) {
 
 }  // namespace
 
+awaitable<core::Result<jobs::Plan>> plan_purge_media_finely(Arguments arguments, Context& context) {
+  return make_plan(std::move(arguments), Slices::fine, context);
+}
+
 Command purge_media() {
   Command command;
   command.spec.name = "purge-media";
@@ -186,7 +192,7 @@ Command purge_media() {
                            {"purge-media 90d --remote", "only the cache"},
                            {"purge-media 1y --min-size 10M --type video", ""}};
   command.manual = manual("purge_media");
-  command.plan = make_plan;
+  command.plan = [](Arguments arguments, Context& context) { return make_plan(std::move(arguments), Slices::usual, context); };
   command.run = delete_media;
   return command;
 }

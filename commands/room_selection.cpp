@@ -26,6 +26,7 @@ constexpr std::array words{
     Words{Reason::empty, "empty", "without any event yet"},
     Words{Reason::undated, "undated", "of unknown age"},
     Words{Reason::recent, "recent", "used too recently"},
+    Words{Reason::outside, "outside", "that the policy is not about"},
     Words{Reason::left, "left", "left but not forgotten"},
     Words{Reason::aliased, "aliased", "with a local alias"},
     Words{Reason::published, "published", "published in the directory"},
@@ -162,6 +163,29 @@ Result<void> add_untold_spaces(Transaction& transaction, const RoomChoice& choic
   return {};
 }
 
+bool is_outside(const RoomFacts& room, const RoomFilter& filter) {
+  return (filter.min_events && room.events < *filter.min_events) || (filter.max_events && room.events > *filter.max_events);
+}
+
+// By size from what is known already; by people only of the rooms that would go.
+Result<void> add_outside(Transaction& transaction, const RoomChoice& choice, Index& index) {
+  const RoomFilter& filter = choice.filter;
+  std::vector<std::string> open;
+  for (const auto& [id, room] : index) {
+    if (is_outside(*room, filter)) room->reasons.insert(Reason::outside);
+    if (!kept_for(*room, choice)) open.push_back(id);
+  }
+  if (open.empty() || (!filter.max_members && !filter.direct)) return {};
+  auto rows = transaction.exec(db::sql::rooms_people, {{"rooms", db::bind_array(open)}});
+  if (!rows) return core::fail(rows.error());
+  for (const db::Row& row : *rows) {
+    const bool many = filter.max_members && row.integer("members") > *filter.max_members;
+    const bool other = filter.direct && row.boolean("direct") != *filter.direct;
+    if (many || other) index.at(row.text("room_id"))->reasons.insert(Reason::outside);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view word(Reason reason) { return words.at(static_cast<std::size_t>(reason)).word; }
@@ -213,6 +237,8 @@ Result<RoomSelection> select_rooms(Transaction& transaction, const RoomChoice& c
   if (auto done = add_reasons(transaction, choice, index); !done) return core::fail(done.error());
   if (auto done = add_activity(transaction, choice, all_events, index); !done) return core::fail(done.error());
   if (auto done = add_untold_spaces(transaction, choice, index); !done) return core::fail(done.error());
+  if (!choice.filter.empty())
+    if (auto done = add_outside(transaction, choice, index); !done) return core::fail(done.error());
   std::sort(selection.rooms.begin(), selection.rooms.end(), [](const RoomFacts& a, const RoomFacts& b) {
     if (a.idle != b.idle) return a.idle > b.idle;
     return a.room_id < b.room_id;

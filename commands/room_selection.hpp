@@ -18,7 +18,7 @@ namespace steward::commands {
 
 // In the order in which a room is counted when several apply; from `left` on `--include` takes them.
 enum class Reason {
-  joined, invited, knocked, joining, receiving, working, recalculated, protected_, empty, undated, recent,
+  joined, invited, knocked, joining, receiving, working, recalculated, protected_, empty, undated, recent, outside,
   left, aliased, published, spaces, upgraded, reported, delayed, blocked
 };
 inline constexpr Reason first_includable = Reason::left;
@@ -27,11 +27,20 @@ std::string_view explanation(Reason reason);  // "left but not forgotten"
 std::optional<Reason> parse_reason(std::string_view word);
 std::vector<std::string> includable_words();
 
+// What a policy is about, beyond the age; rooms outside of it are kept.
+struct RoomFilter {
+  std::optional<std::int64_t> min_events, max_events;
+  std::optional<std::int64_t> max_members;  // joined from anywhere, as last known here
+  std::optional<bool> direct;               // never more than two people, no name, no alias, not public
+  bool empty() const { return !min_events && !max_events && !max_members && !direct; }
+};
+
 struct RoomChoice {
   std::string server_name;
   std::chrono::seconds older{};             // by the time this server received the newest event
   std::set<Reason> included;
   std::vector<std::string> protected_rooms;  // ids and local aliases: config, --keep, the admin room
+  RoomFilter filter = {};                    // of the plan only: what is small enough to go stays so
 };
 
 struct RoomFacts {

@@ -11,6 +11,8 @@
 #include "command/resolve.hpp"
 #include "command/schedule_cap.hpp"
 #include "commands/all.hpp"
+#include "commands/dry_run.hpp"
+#include "commands/schedules.hpp"
 #include "core/text.hpp"
 
 namespace steward::commands {
@@ -38,48 +40,6 @@ std::string state_words(const db::ScheduleRow& schedule, const std::string& zone
   return schedule.next_run ? "next " + core::format_time(*schedule.next_run, zone) : "no time set (!settings report-hours)";
 }
 
-awaitable<core::Result<Answer>> list(Arguments arguments, Context& context) {
-  auto all = co_await context.stores().schedules.all();
-  if (!all) co_return core::fail(all.error());
-  const auto limit = static_cast<std::size_t>(arguments.integer("limit").value_or(8));
-  const std::string& zone = context.options().time_zone;
-  Answer answer;
-  answer.message.title(all->empty() ? "No schedules" : context.services.runner->frozen() ? "Schedules · frozen" : "Schedules");
-  command::DataTable table;
-  table.columns = {{"number", true}, {"timetable"}, {"line"}, {"author"}, {"state"}, {"reason"}, {"next_run"}, {"last_outcome"}, {"last_job", true}};
-  for (const db::ScheduleRow& schedule : *all) {
-    const std::string next = schedule.next_run ? core::format_time(*schedule.next_run, zone) : "";
-    table.rows.push_back({std::to_string(schedule.number), schedule.timetable, schedule.line, author_words(schedule.author), schedule.state,
-                          schedule.reason, next, schedule.last_outcome, std::to_string(schedule.last_job)});
-    if (table.rows.size() > limit) continue;
-    matrix::Text text{matrix::bold(fmt::format("{} · {}", schedule.number, schedule.timetable)), matrix::plain(" · " + core::clean_name(schedule.line, 80))};
-    std::string detail = state_words(schedule, zone) + " · " + author_words(schedule.author);
-    if (!schedule.last_outcome.empty()) detail += " · last: " + core::clean_name(schedule.last_outcome, 60);
-    matrix::Text details{matrix::plain(detail)};
-    answer.message.entry(std::move(text), std::move(details));
-  }
-  if (all->size() > limit) answer.message.paragraph(fmt::format("and {} more: --limit {}", all->size() - limit, all->size()));
-  if (all->empty()) answer.message.paragraph("!schedule add \"daily 03:00\" purge-media 30d");
-  answer.json = command::to_json(table);
-  co_return answer;
-}
-
-// What the command would do now, by its own code; an answer needs none.
-awaitable<core::Result<jobs::Plan>> dry_run(const command::Request& request, Context& context) {
-  jobs::Plan plan;
-  plan.level = static_cast<int>(request.dry_run ? Level::reads : request.parsed.level);
-  if (!request.changing) {
-    plan.title = "It reads and changes nothing";
-    co_return plan;
-  }
-  auto arguments = co_await command::resolve(request.parsed.arguments, *request.parsed.spec, context);
-  if (!arguments) co_return core::fail(arguments.error());
-  auto made = co_await request.command->plan(std::move(*arguments), context);
-  // A command says its level in the plan; without anything to do now, the line's level holds.
-  if (made) made->level = std::max(made->level, plan.level);
-  co_return made;
-}
-
 std::string times_words(const core::Timetable& timetable, core::TimePoint first, const core::Daytime& day) {
   std::string words = core::format_time(first, day.zone);
   std::optional<core::TimePoint> time = first;
@@ -89,6 +49,12 @@ std::string times_words(const core::Timetable& timetable, core::TimePoint first,
     words += ", " + core::format_time(*time, day.zone);
   }
   return fmt::format("{} ({})", words, day.zone);
+}
+
+std::string cap_line(const db::ScheduleRow& schedule, const jobs::Plan& now, bool bounded) {
+  if (bounded) return fmt::format("Bound: {} a run at most; what is left is for the next one", command::cap_words(schedule));
+  if (now.items.empty()) return "Cap: nothing, because nothing is to do now; a run that finds something posts its plan and waits";
+  return fmt::format("Cap: {} a run, twice what it would take now; a run that plans more posts its plan and waits", command::cap_words(schedule));
 }
 
 // What run() keeps, through the journal.
@@ -113,9 +79,8 @@ db::ScheduleRow taken_from(const jobs::Plan& plan) {
 }
 
 jobs::Plan plan_over(const db::ScheduleRow& schedule, const core::Timetable& timetable, core::TimePoint first, const core::Daytime& day,
-                     const jobs::Plan& now) {
+                     const jobs::Plan& now, bool bounded) {
   jobs::Plan plan;
-  plan.command = "add-schedule";
   plan.title = fmt::format("{} · {}", schedule.timetable, core::clean_name(schedule.line, 200));
   plan.level = std::max(static_cast<int>(Level::reversible), now.level);
   plan.level_reason = now.level_reason;
@@ -123,10 +88,7 @@ jobs::Plan plan_over(const db::ScheduleRow& schedule, const core::Timetable& tim
   plan.lines.push_back("Runs: " + times_words(timetable, first, day));
   plan.lines.push_back("Now it would: " + now.title);
   for (std::size_t index = 0; index < std::min(now.lines.size(), plan_lines_shown); ++index) plan.lines.push_back(now.lines[index]);
-  if (now.level > static_cast<int>(Level::reads)) {
-    plan.lines.push_back(now.items.empty() ? "Cap: nothing, because nothing is to do now; a run that finds something posts its plan and waits"
-                                           : fmt::format("Cap: {} a run, twice what it would take now; a run that plans more posts its plan and waits", command::cap_words(schedule)));
-  }
+  if (now.level > static_cast<int>(Level::reads)) plan.lines.push_back(cap_line(schedule, now, bounded));
   const auto quiet = schedule.level >= heavy_level ? core::quiet_until(first, day) : std::nullopt;
   if (quiet) plan.lines.push_back("Quiet hours: it waits for their end, " + core::format_time(*quiet, day.zone));
   plan.word = now.items.empty() ? "schedule" : std::to_string(now.items.size());
@@ -140,65 +102,7 @@ jobs::Plan plan_over(const db::ScheduleRow& schedule, const core::Timetable& tim
 }
 
 awaitable<core::Result<jobs::Plan>> plan_add(Arguments arguments, Context& context) {
-  const auto timetable = core::parse_timetable(arguments.text("when"));
-  if (!timetable) co_return core::fail(timetable.error());
-  auto request = command::read_scheduled(arguments.text("command"), context.services);
-  if (!request) co_return core::fail(request.error());
-  auto may = command::allowed(*request->parsed.spec, request->parsed.level, request->dry_run, context);
-  if (!may) co_return core::fail(may.error());
-  auto now = co_await context.stores().schedules.now();
-  if (!now) co_return core::fail(now.error());
-  const core::Daytime day = command::daytime(context.options());
-  const auto first = core::first_run(*timetable, *now, day);
-  if (!first && timetable->kind == core::Timetable::Kind::date)
-    co_return core::fail(core::Code::bad_input, "That time has passed, or clocks skip it", timetable->text, "Give a time to come.");
-  if (!first)
-    co_return core::fail(core::Code::bad_input, "It would never run", "the report hours are off", "!settings report-hours 08:00 sets them.");
-  auto would = co_await dry_run(*request, context);
-  if (!would) co_return core::fail(would.error());
-  db::ScheduleRow schedule;
-  schedule.timetable = timetable->text;
-  schedule.line = request->parsed.line;
-  command::set_cap(schedule, *would);
-  // What is kept must be the command that was planned: a line whose long list was cut, or whose secret was masked, is not.
-  const auto again = command::read_scheduled(schedule.line, context.services);
-  if (!again || again->parsed.arguments.all() != request->parsed.arguments.all())
-    co_return core::fail(core::Code::bad_input, "This command cannot be kept as a line", "its list is too long, or it holds what looks like a secret",
-                         "Schedule it with fewer words.");
-  co_return plan_over(schedule, *timetable, *first, day, *would);
-}
-
-awaitable<core::Result<jobs::Receipt>> run_add(jobs::Plan plan, jobs::Progress& progress, Context& context) {
-  db::ScheduleRow schedule = taken_from(plan);
-  auto job = co_await context.stores().jobs.find(progress.job());
-  if (!job) co_return core::fail(job.error());
-  auto now = co_await context.stores().schedules.now();
-  if (!now) co_return core::fail(now.error());
-  const auto timetable = core::parse_timetable(schedule.timetable);
-  if (!timetable) co_return core::fail(timetable.error());
-  const core::Daytime day = command::daytime(context.options());
-  schedule.author = context.asker;
-  schedule.confirmed_by = *job && !(*job)->confirmed_by.empty() ? (*job)->confirmed_by : context.asker;
-  schedule.origin_job = progress.job();
-  schedule.next_run = core::first_run(*timetable, *now, day);
-  if (!schedule.next_run) co_return core::fail(core::Code::conflict, "Its time passed before it was confirmed");
-  const core::TimePoint first = *schedule.next_run;
-  auto number = co_await context.stores().schedules.add(std::move(schedule));
-  if (!number) co_return core::fail(number.error());
-  auto done = co_await context.stores().jobs.item_acting(progress.job(), 0);
-  if (done) done = co_await context.stores().jobs.item_finished(progress.job(), 0, "done", "", 0, 0);
-  jobs::Receipt receipt;
-  receipt.title = fmt::format("Schedule {} runs {}", *number, plan.title);
-  receipt.lines.push_back("Next: " + core::format_time(first, day.zone));
-  receipt.lines.push_back(fmt::format("Undo: !schedule remove {}", *number));
-  co_return receipt;
-}
-
-awaitable<core::Result<db::ScheduleRow>> find(std::int64_t number, Context& context) {
-  auto schedule = co_await context.stores().schedules.find(number);
-  if (!schedule) co_return core::fail(schedule.error());
-  if (!*schedule) co_return core::fail(core::Code::not_found, fmt::format("There is no schedule {}", number), {}, "!schedules lists them");
-  co_return std::move(**schedule);
+  return plan_schedule("add-schedule", arguments.text("when"), arguments.text("command"), std::nullopt, context);
 }
 
 // Whoever lets a schedule run needs the role that its command needs.
@@ -244,7 +148,7 @@ awaitable<core::Result<std::string>> resume_one(db::ScheduleRow schedule, Contex
 awaitable<core::Result<Answer>> change_each(Arguments arguments, Context& context, Change change) {
   Answer answer;
   for (const std::string& word : arguments.list("number")) {
-    auto schedule = co_await find(std::stoll(word), context);
+    auto schedule = co_await find_schedule(std::stoll(word), context);
     if (!schedule) co_return core::fail(schedule.error());
     auto said = co_await change(std::move(*schedule), context);
     if (!said) co_return core::fail(said.error());
@@ -254,7 +158,7 @@ awaitable<core::Result<Answer>> change_each(Arguments arguments, Context& contex
 }
 
 awaitable<core::Result<Answer>> run_now(Arguments arguments, Context& context) {
-  auto schedule = co_await find(*arguments.integer("number"), context);
+  auto schedule = co_await find_schedule(*arguments.integer("number"), context);
   if (!schedule) co_return core::fail(schedule.error());
   if (auto may = may_run(*schedule, context); !may) co_return core::fail(may.error());
   co_return co_await context.services.run_schedule(std::move(*schedule), context);
@@ -283,12 +187,112 @@ Command that_changes(std::string name, std::string summary, std::string example,
 
 }  // namespace
 
+bool is_policy(const db::ScheduleRow& schedule) { return schedule.line.starts_with(std::string(policy_command) + " "); }
+
+awaitable<core::Result<Answer>> list_schedules(Arguments arguments, bool policies, Context& context) {
+  auto all = co_await context.stores().schedules.all();
+  if (!all) co_return core::fail(all.error());
+  if (policies) std::erase_if(*all, [](const db::ScheduleRow& schedule) { return !is_policy(schedule); });
+  const auto limit = static_cast<std::size_t>(arguments.integer("limit").value_or(8));
+  const std::string& zone = context.options().time_zone;
+  const std::string what = policies ? "policies" : "schedules";
+  Answer answer;
+  answer.message.title(all->empty() ? "No " + what : (policies ? "Policies" : "Schedules") + std::string(context.services.runner->frozen() ? " · frozen" : ""));
+  command::DataTable table;
+  table.columns = {{"number", true}, {"timetable"}, {"line"}, {"author"}, {"state"}, {"reason"}, {"next_run"}, {"last_outcome"}, {"last_job", true}};
+  for (const db::ScheduleRow& schedule : *all) {
+    const std::string next = schedule.next_run ? core::format_time(*schedule.next_run, zone) : "";
+    table.rows.push_back({std::to_string(schedule.number), schedule.timetable, schedule.line, author_words(schedule.author), schedule.state,
+                          schedule.reason, next, schedule.last_outcome, std::to_string(schedule.last_job)});
+    if (table.rows.size() > limit) continue;
+    matrix::Text text{matrix::bold(fmt::format("{} · {}", schedule.number, schedule.timetable)), matrix::plain(" · " + core::clean_name(schedule.line, 80))};
+    std::string detail = state_words(schedule, zone) + " · " + author_words(schedule.author);
+    if (!schedule.last_outcome.empty()) detail += " · last: " + core::clean_name(schedule.last_outcome, 60);
+    matrix::Text details{matrix::plain(detail)};
+    answer.message.entry(std::move(text), std::move(details));
+  }
+  if (all->size() > limit) answer.message.paragraph(fmt::format("and {} more: --limit {}", all->size() - limit, all->size()));
+  if (all->empty()) answer.message.paragraph(policies ? "!policy add media 90d --remote" : "!schedule add \"daily 03:00\" purge-media 30d");
+  answer.json = command::to_json(table);
+  co_return answer;
+}
+
+awaitable<core::Result<jobs::Plan>> plan_schedule(std::string command, std::string when, std::string line, std::optional<Bound> bound, Context& context) {
+  const auto timetable = core::parse_timetable(when);
+  if (!timetable) co_return core::fail(timetable.error());
+  auto request = command::read_scheduled(line, context.services);
+  if (!request) co_return core::fail(request.error());
+  auto may = command::allowed(*request->parsed.spec, request->parsed.level, request->dry_run, context);
+  if (!may) co_return core::fail(may.error());
+  auto now = co_await context.stores().schedules.now();
+  if (!now) co_return core::fail(now.error());
+  const core::Daytime day = command::daytime(context.options());
+  const auto first = core::first_run(*timetable, *now, day);
+  if (!first && timetable->kind == core::Timetable::Kind::date)
+    co_return core::fail(core::Code::bad_input, "That time has passed, or clocks skip it", timetable->text, "Give a time to come.");
+  if (!first)
+    co_return core::fail(core::Code::bad_input, "It would never run", "the report hours are off", "!settings report-hours 08:00 sets them.");
+  auto would = co_await dry_run(*request, context);
+  if (!would) co_return core::fail(would.error());
+  db::ScheduleRow schedule;
+  schedule.timetable = timetable->text;
+  schedule.line = request->parsed.line;
+  command::set_cap(schedule, *would);
+  if (bound) {
+    schedule.cap_items = bound->items;
+    schedule.cap_rows = command::no_cap;
+    schedule.cap_bytes = bound->bytes ? bound->bytes->count : command::no_cap;
+  }
+  // What is kept must be the command that was planned: a line whose long list was cut, or whose secret was masked, is not.
+  const auto again = command::read_scheduled(schedule.line, context.services);
+  if (!again || again->parsed.arguments.all() != request->parsed.arguments.all())
+    co_return core::fail(core::Code::bad_input, "This command cannot be kept as a line", "its list is too long, or it holds what looks like a secret",
+                         "Schedule it with fewer words.");
+  jobs::Plan plan = plan_over(schedule, *timetable, *first, day, *would, bound.has_value());
+  plan.command = std::move(command);
+  co_return plan;
+}
+
+awaitable<core::Result<jobs::Receipt>> make_schedule(jobs::Plan plan, jobs::Progress& progress, Context& context) {
+  db::ScheduleRow schedule = taken_from(plan);
+  auto job = co_await context.stores().jobs.find(progress.job());
+  if (!job) co_return core::fail(job.error());
+  auto now = co_await context.stores().schedules.now();
+  if (!now) co_return core::fail(now.error());
+  const auto timetable = core::parse_timetable(schedule.timetable);
+  if (!timetable) co_return core::fail(timetable.error());
+  const core::Daytime day = command::daytime(context.options());
+  schedule.author = context.asker;
+  schedule.confirmed_by = *job && !(*job)->confirmed_by.empty() ? (*job)->confirmed_by : context.asker;
+  schedule.origin_job = progress.job();
+  schedule.next_run = core::first_run(*timetable, *now, day);
+  if (!schedule.next_run) co_return core::fail(core::Code::conflict, "Its time passed before it was confirmed");
+  const core::TimePoint first = *schedule.next_run;
+  const std::string what = is_policy(schedule) ? "policy" : "schedule";
+  auto number = co_await context.stores().schedules.add(std::move(schedule));
+  if (!number) co_return core::fail(number.error());
+  auto done = co_await context.stores().jobs.item_acting(progress.job(), 0);
+  if (done) done = co_await context.stores().jobs.item_finished(progress.job(), 0, "done", "", 0, 0);
+  jobs::Receipt receipt;
+  receipt.title = fmt::format("{} {} runs {}", what == "policy" ? "Policy" : "Schedule", *number, plan.title);
+  receipt.lines.push_back("Next: " + core::format_time(first, day.zone));
+  receipt.lines.push_back(fmt::format("Undo: !{} remove {}", what, *number));
+  co_return receipt;
+}
+
+awaitable<core::Result<db::ScheduleRow>> find_schedule(std::int64_t number, Context& context) {
+  auto schedule = co_await context.stores().schedules.find(number);
+  if (!schedule) co_return core::fail(schedule.error());
+  if (!*schedule) co_return core::fail(core::Code::not_found, fmt::format("There is no schedule {}", number), {}, "!schedules lists them");
+  co_return std::move(**schedule);
+}
+
 Command schedules() {
   Command command = base("schedules", "What runs by itself, and when", "schedules");
   command.spec.level = Level::reads;
   command.spec.control = false;
   command.spec.arguments = {command::standard::limit()};
-  command.answer = list;
+  command.answer = [](Arguments arguments, Context& context) { return list_schedules(std::move(arguments), false, context); };
   return command;
 }
 
@@ -298,7 +302,7 @@ Command add_schedule() {
                             command::positional("command", Type::command, "what runs, with its flags; the time before it stands in quotes"),
                             command::standard::dry_run()};
   command.plan = plan_add;
-  command.run = run_add;
+  command.run = make_schedule;
   return command;
 }
 

@@ -4,6 +4,7 @@
 -- schema: the bot's own (search_path)
 SELECT 'steward_jobs{state="' || state || '"}' AS name, count(*)::float8 AS value FROM job GROUP BY state
 UNION ALL SELECT 'steward_schedules{state="' || state || '"}', count(*) FROM schedule GROUP BY state
+UNION ALL SELECT 'steward_alerts_firing', count(*) FROM alert WHERE firing
 UNION ALL SELECT 'steward_inbox_waiting', count(*) FROM inbox WHERE state = 'new'
 UNION ALL SELECT 'steward_outbox_waiting', count(*) FROM outbox WHERE state = 'waiting'
 UNION ALL SELECT 'steward_outbox_oldest_seconds', coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox WHERE state = 'waiting'

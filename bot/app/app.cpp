@@ -14,6 +14,7 @@
 #include "app/bot.hpp"
 #include "app/control_socket.hpp"
 #include "app/endpoint.hpp"
+#include "app/fallback.hpp"
 #include "app/metrics.hpp"
 #include "async/tasks.hpp"
 #include "config/config.hpp"
@@ -41,6 +42,8 @@ void take_over(const config::Config& config) {
   core::remember_secret(config.database.store);
   core::remember_secret(config.repack.database);
   core::remember_secret(config.metrics.token);
+  for (const std::string& word : config.alerts.fallback)
+    if (word.starts_with("http")) core::remember_secret(core::Secret(word));  // who knows a webhook may write to it
   core::set_log_level(config.log_level == "debug"     ? core::LogLevel::debug
                       : config.log_level == "warning" ? core::LogLevel::warning
                       : config.log_level == "error"   ? core::LogLevel::error
@@ -84,11 +87,12 @@ struct Lives {
 
   awaitable<void> live(config::Config config) {
     async::WorkThread compute(compute_thread);
+    Fallback fallback(io.get_executor(), config);
     Endpoint endpoint(io.get_executor(), config, compute);
     Metrics metrics(io.get_executor(), config);
     if (!metrics.listening()) core::log_error("app", "metrics: {}", core::describe(metrics.listening().error()));
     while (!stopping) {
-      bot = std::make_unique<Bot>(io.get_executor(), config, compute, &endpoint);
+      bot = std::make_unique<Bot>(io.get_executor(), config, compute, fallback, &endpoint);
       metrics.tell_of(bot->metrics());
       const Ending ending = co_await bot->run();
       co_await metrics.tell_nothing();
@@ -103,6 +107,7 @@ struct Lives {
     }
     co_await metrics.stop();
     co_await endpoint.stop();
+    co_await fallback.finish();
     signals.cancel();
   }
 };
@@ -146,7 +151,8 @@ int exec(const std::string& config_path, const std::string& line, bool yes, bool
 
   asio::io_context io(1);
   async::WorkThread compute(compute_thread);
-  Bot bot(io.get_executor(), std::move(*config), compute, nullptr);
+  Fallback fallback(io.get_executor(), *config);
+  Bot bot(io.get_executor(), std::move(*config), compute, fallback, nullptr);
   int exit_code = exit_failed;
   auto work = [&]() -> awaitable<void> {
     auto result = co_await bot.run_line(line, yes, print);

@@ -10,10 +10,12 @@
 #include "app/clock.hpp"
 #include "app/control_socket.hpp"
 #include "app/endpoint.hpp"
+#include "app/fallback.hpp"
 #include "app/service_manager.hpp"
 #include "app/setup_identity.hpp"
 #include "app/state_file.hpp"
 #include "command/job_guard.hpp"
+#include "commands/alert_watch.hpp"
 #include "commands/all.hpp"
 #include "commands/report.hpp"
 #include "commands/settings.hpp"
@@ -37,6 +39,10 @@ constexpr auto room_interval = std::chrono::seconds(30);
 constexpr auto heartbeat_interval = std::chrono::minutes(1);
 constexpr auto ended_schedules_kept = std::chrono::hours(24 * 7);
 constexpr auto retention_interval = std::chrono::hours(1);
+constexpr auto unreachable_limit = std::chrono::minutes(3);  // then people hear of it the other way
+constexpr auto database_limit = std::chrono::seconds(10);    // a restart of PostgreSQL is no trouble
+constexpr const char* room_topic = "room";
+constexpr const char* database_topic = "database";
 constexpr const char* device_id = "STEWARD";
 
 db::SessionOptions session(std::string name, const core::Secret& connection) {
@@ -111,10 +117,11 @@ room::AdminRoomOptions room_options(const config::Config& config) {
 }  // namespace
 
 struct Bot::Parts {
-  Parts(boost::asio::any_io_executor io_, config::Config config_, async::WorkThread& compute_, Endpoint* endpoint_);
+  Parts(boost::asio::any_io_executor io_, config::Config config_, async::WorkThread& compute_, Fallback& fallback_, Endpoint* endpoint_);
 
   boost::asio::any_io_executor io;
   async::WorkThread& compute;
+  Fallback& fallback;
   Endpoint* endpoint;
   config::Config config;
   command::Options options;
@@ -133,6 +140,7 @@ struct Bot::Parts {
   std::unique_ptr<room::Inbox> inbox;
   std::unique_ptr<jobs::Runner> runner;
   std::unique_ptr<jobs::Scheduler> scheduler;
+  std::unique_ptr<commands::AlertWatch> watch;
   command::Services services;
   std::unique_ptr<command::Dispatcher> dispatcher;
   std::unique_ptr<command::JobGuard> guard;
@@ -161,6 +169,8 @@ struct Bot::Parts {
   void make_scheduler();
   awaitable<void> pause_schedules();
   awaitable<void> housekeeping();
+  awaitable<void> watch_limits();
+  void look_at_way_to_room();
   awaitable<void> look_after_room();
   awaitable<void> look_at_clock();
   awaitable<void> retention();
@@ -172,9 +182,10 @@ struct Bot::Parts {
   awaitable<std::vector<Sample>> samples();
 };
 
-Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_, async::WorkThread& compute_, Endpoint* endpoint_)
+Bot::Parts::Parts(boost::asio::any_io_executor io_, config::Config config_, async::WorkThread& compute_, Fallback& fallback_, Endpoint* endpoint_)
     : io(io_),
       compute(compute_),
+      fallback(fallback_),
       endpoint(endpoint_),
       config(std::move(config_)),
       options(options_of(config)),
@@ -266,6 +277,9 @@ void Bot::Parts::make_conversation() {
   services.admin_room = [this] { return room->id(); };
   services.room_members = [this] { return room->settled_members(); };
   services.own_health = [this] { return health(); };
+  services.show_alert = [this](std::string message) { return watch->show_again(std::move(message)); };
+  if (fallback.configured()) services.fallback = [this](std::string text) { return fallback.send(std::move(text)); };
+  watch = std::make_unique<commands::AlertWatch>(services, *room, [this](std::string text) { fallback.tell(config.homeserver.server_name + ": " + text); });
   dispatcher = std::make_unique<command::Dispatcher>(services, *room, *inbox, arrived);
   guard = std::make_unique<command::JobGuard>(services, *dispatcher);
   make_scheduler();
@@ -304,6 +318,8 @@ awaitable<std::vector<Sample>> Bot::Parts::samples() {
   const auto up = std::chrono::duration<double>(std::chrono::steady_clock::now() - services.started);
   samples.push_back({"steward_uptime_seconds", std::floor(up.count())});
   samples.push_back({"steward_frozen", runner->frozen() ? 1.0 : 0.0});
+  // For a monitor outside: a bot that hangs, or is dead, does not move it on.
+  samples.push_back({"steward_last_look_timestamp_seconds", std::floor(std::chrono::duration<double>(watch->last_look().time_since_epoch()).count())});
   samples.push_back({"steward_job_running", runner->running() ? 1.0 : 0.0});
   if (endpoint) {
     const auto& counted = endpoint->appservice().counters();
@@ -411,6 +427,7 @@ awaitable<bool> Bot::Parts::open_room() {
     }
     if (opened) opened = co_await room->open();
     if (opened) co_return true;
+    fallback.trouble(room_topic, unreachable_limit, "the admin room cannot be opened: " + core::describe(opened.error()));
     // A room that is closed to us may be replaced by an admin's invitation: so what arrives is heard all the same.
     if (!core::is_temporary(opened.error())) start_listening();
     std::string words = core::describe(opened.error());
@@ -450,10 +467,13 @@ awaitable<void> Bot::Parts::start_work() {
   co_await pause_schedules();
   auto reports = co_await commands::make_report_schedules(services);
   if (!reports) core::log_warning("app", "the reports are not scheduled: {}", core::describe(reports.error()));
+  auto limits = co_await commands::make_usual_alerts(services);
+  if (!limits) core::log_warning("app", "the usual limits are not set: {}", core::describe(limits.error()));
   start_listening();
   tasks.spawn("runner", [this] { return runner->run(); });
   tasks.spawn("scheduler", [this] { return scheduler->run(); });
   tasks.spawn("housekeeping", [this] { return housekeeping(); });
+  tasks.spawn("alerts", [this] { return watch_limits(); });
   tasks.spawn("retention", [this] { return retention(); });
   tasks.spawn("reconcile", [this] { return reconcile(); });
   // Ends Synapse's back-off towards us at once (since 1.132).
@@ -467,6 +487,7 @@ awaitable<void> Bot::Parts::housekeeping() {
     if (!alive) co_return;
     co_await dispatcher->expire_plans();
     co_await look_after_room();
+    look_at_way_to_room();
     auto now = co_await read_journal();
     if (!now) continue;
     const bool beat = std::chrono::milliseconds(now->heartbeat_ms - mark.heartbeat_ms) >= heartbeat_interval;
@@ -475,6 +496,20 @@ awaitable<void> Bot::Parts::housekeeping() {
     auto written = write_mark(config.bot.state_directory, mark);
     if (!written) core::log_warning("app", "{}", core::describe(written.error()));
   }
+}
+
+awaitable<void> Bot::Parts::watch_limits() {
+  for (;;) {
+    const bool alive = co_await async::sleep_for(std::chrono::seconds(config.alerts.interval));
+    if (!alive) co_return;
+    co_await watch->look();
+  }
+}
+
+void Bot::Parts::look_at_way_to_room() {
+  if (!room->usable()) fallback.trouble(room_topic, unreachable_limit, "the admin room cannot be used: " + room->unusable_because());
+  else if (outbox->failing_since()) fallback.trouble(room_topic, unreachable_limit, "Synapse takes no messages; the admin room hears nothing until it does");
+  else fallback.well(room_topic, "the admin room hears the bot again");
 }
 
 // Somebody may have deleted the room, or let us in again while we were not listening.
@@ -502,6 +537,7 @@ awaitable<void> Bot::Parts::retention() {
     co_await stores->jobs.forget_items_older_than(days(config.keep.item_days));
     co_await stores->audit.forget_older_than(days(config.keep.audit_days));
     co_await stores->schedules.forget_ended(ended_schedules_kept);
+    co_await stores->alerts.forget_offers_older_than(days(config.keep.inbox_days));
     auto noted = co_await commands::note_table_sizes(services);
     if (!noted) core::log_warning("app", "today's table sizes are not noted: {}", core::describe(noted.error()));
     auto files = co_await stores->settings.due_uploads(options.file_retention);
@@ -561,8 +597,8 @@ void Bot::Parts::leave_at_once() const {
   std::quick_exit(store_lost ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-Bot::Bot(boost::asio::any_io_executor io, config::Config config, async::WorkThread& compute, Endpoint* endpoint)
-    : parts_(std::make_unique<Parts>(io, std::move(config), compute, endpoint)) {}
+Bot::Bot(boost::asio::any_io_executor io, config::Config config, async::WorkThread& compute, Fallback& fallback, Endpoint* endpoint)
+    : parts_(std::make_unique<Parts>(io, std::move(config), compute, fallback, endpoint)) {}
 Bot::~Bot() = default;
 
 void Bot::stop() {
@@ -614,11 +650,13 @@ awaitable<Ending> Bot::run() {
     if (words != last) core::log_error("app", "{}; tried again every {} s", words, reconnect_after.count());
     last = std::move(words);
     if (!core::is_temporary(opened.error())) co_return Ending::failed;
+    parts.fallback.trouble(database_topic, database_limit, "the bot cannot reach its database: " + last);
     co_await parts.ending.wait(reconnect_after);
     if (parts.stopping) co_return Ending::stopped;
     parts.store_lost = false;
     opened = co_await parts.open_store();
   }
+  parts.fallback.well(database_topic, "the bot reaches its database again");
   auto looked = co_await parts.look_for_restore();
   if (!looked) co_return Ending::restart;
   if (!parts.endpoint->listening()) {

@@ -17,13 +17,14 @@
 namespace steward::app {
 
 class Endpoint;
+class Fallback;
 
 enum class Ending { stopped, restart, failed };
 
 class Bot {
  public:
-  // `endpoint` is null for a single line from the terminal; it and `compute` outlive the bot.
-  Bot(boost::asio::any_io_executor io, config::Config config, async::WorkThread& compute, Endpoint* endpoint);
+  // `endpoint` is null for a single line from the terminal; it, `compute` and `fallback` outlive the bot.
+  Bot(boost::asio::any_io_executor io, config::Config config, async::WorkThread& compute, Fallback& fallback, Endpoint* endpoint);
   ~Bot();
 
   // Connects the store, takes the leader lock, opens the endpoint and the room, then works until stop(). `failed` after a

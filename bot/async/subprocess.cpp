@@ -35,11 +35,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 // In the child, between fork and exec: only what is safe after a fork of one thread among several.
-[[noreturn]] void become(const char* program, char** arguments, char** environment, int output, int failure, pid_t parent) {
+[[noreturn]] void become(const char* program, char** arguments, char** environment, int input, int output, int failure, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGINT);
   if (getppid() != parent) _exit(127);  // it died before the line above
-  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(nothing, STDIN_FILENO);
+  dup2(input, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // sockets of the bot's must not live on in it
@@ -57,6 +56,20 @@ core::Error cannot_start(const std::string& program, int why) {
   return {why == ENOENT ? core::Code::not_found : core::Code::not_allowed, "The program " + program + " cannot be started", std::strerror(why), {}, {}};
 }
 
+// A pipe that holds the whole input already, or /dev/null. -1: it cannot be made, or is too long for a pipe.
+int open_input(const std::string& text) {
+  if (text.empty()) return open("/dev/null", O_RDONLY | O_CLOEXEC);
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return -1;
+  const bool whole = write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  close(ends[1]);
+  fcntl(ends[0], F_SETFL, 0);  // the program reads as from any pipe
+  if (whole) return ends[0];
+  close(ends[0]);
+  errno = EFBIG;
+  return -1;
+}
+
 struct Started { pid_t pid = 0; int output = -1; };
 
 core::Result<Started> start(Subprocess& subprocess) {
@@ -65,16 +78,24 @@ core::Result<Started> start(Subprocess& subprocess) {
   for (const auto& [name, value] : subprocess.environment) environment.push_back(name + "=" + value);
   auto argument_pointers = pointers(arguments), environment_pointers = pointers(environment);
   std::array<int, 2> output{}, failure{};
-  if (pipe2(output.data(), O_CLOEXEC) != 0) return core::fail(cannot_start(subprocess.program, errno));
+  const int input = open_input(subprocess.input);
+  if (input < 0) return core::fail(cannot_start(subprocess.program, errno));
+  if (pipe2(output.data(), O_CLOEXEC) != 0) {
+    const int why = errno;
+    close(input);
+    return core::fail(cannot_start(subprocess.program, why));
+  }
   if (pipe2(failure.data(), O_CLOEXEC) != 0) {
     const int why = errno;
+    close(input);
     close(output[0]);
     close(output[1]);
     return core::fail(cannot_start(subprocess.program, why));
   }
   const pid_t parent = getpid(), pid = fork();
-  if (pid == 0) become(subprocess.program.c_str(), argument_pointers.data(), environment_pointers.data(), output[1], failure[1], parent);
+  if (pid == 0) become(subprocess.program.c_str(), argument_pointers.data(), environment_pointers.data(), input, output[1], failure[1], parent);
   int why = pid < 0 ? errno : 0;
+  close(input);
   close(output[1]);
   close(failure[1]);
   // Ends at once: with the exec the other end closes.

@@ -19,6 +19,7 @@ struct Subprocess {
   std::string program;                 // a path, not searched for
   std::vector<std::string> arguments;  // after the program's name; never a secret: everybody on the host can read them
   std::vector<std::pair<std::string, std::string>> environment;  // all of it; secrets belong here
+  std::string input = {};              // what it reads, at most 60 kB; then the end
   std::chrono::milliseconds limit = std::chrono::hours(12);
   std::chrono::milliseconds grace = std::chrono::seconds(20);    // from the interrupt to the kill
   std::function<void(std::string line)> on_line;                 // of output and error output alike; a line is cut at 4 kB

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "command/arguments.hpp"
@@ -26,6 +27,8 @@ struct Answer {
   matrix::Message message;
   std::vector<File> files = {};
   std::vector<report::Chart> charts = {};  // pictures below the message; their text form where none can be
+  // Reactions put on the message, each with the command line that it stands for: what changes something only opens a plan.
+  std::vector<std::pair<std::string, std::string>> offers = {};
   bool rings = false;  // a new m.text that mentions the asker; else an m.notice
   std::string json = {};  // the same data for `exec --json`; empty: built from the plain text
 };

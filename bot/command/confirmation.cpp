@@ -102,6 +102,8 @@ std::optional<Say> read_say(std::string_view text, const core::EventId& in_reply
   return say;
 }
 
+std::string fold_reaction(std::string_view key) { return core::from_code_points(bare_emoji(key)); }
+
 std::optional<Say> read_reaction(std::string_view key, const core::EventId& target) {
   const std::u32string emoji = bare_emoji(key);
   Say say;

@@ -27,6 +27,8 @@ struct Say {
 // "yes", "yes 41", "yes 41 212", "no 41", "ja" is no yes. nullopt: not an answer to a plan. Case, a "!" before and a full stop
 // after it are ignored, a quoted reply before it is cut off. `in_reply_to`: empty when the message is no reply.
 std::optional<Say> read_say(std::string_view text, const core::EventId& in_reply_to);
+// A reaction's key without what only the phone adds: the emoji form (U+FE0F) and the skin tone.
+std::string fold_reaction(std::string_view key);
 // ✅ ✔ 👍 → yes, ❌ ✖ 👎 → no, after U+FE0F and skin tones are taken off. Others: nullopt.
 std::optional<Say> read_reaction(std::string_view key, const core::EventId& target);
 // ⏸ 🛑 ▶️ 🔁 on a job's messages.

@@ -75,6 +75,10 @@ struct Services {
   std::function<std::string()> own_health;                   // one line for !status
   // Runs the command of a schedule now, for the one who asks, under the cap it was confirmed with. Set by the dispatcher.
   std::function<boost::asio::awaitable<core::Result<Answer>>(db::ScheduleRow schedule, Context context)> run_schedule;
+  // Draws the message of an alert anew.
+  std::function<boost::asio::awaitable<void>(std::string message)> show_alert;
+  // The other way for what must reach people (alerts.fallback): where it was sent. Empty where none is configured.
+  std::function<boost::asio::awaitable<core::Result<std::string>>(std::string text)> fallback;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 

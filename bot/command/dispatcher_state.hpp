@@ -62,6 +62,8 @@ struct Dispatcher::State {
   boost::asio::awaitable<void> deliver(std::string cause, matrix::Envelope envelope, core::UserId sender, Answer answer);
   // The same, threaded and addressed as the command was.
   Deliver room_delivery(const matrix::Event& event);
+  // Keeps what the reactions stand for, and puts them on the message once it was sent.
+  boost::asio::awaitable<void> offer(std::string cause, std::vector<std::pair<std::string, std::string>> offers);
   // A picture; its text form when it cannot be drawn or uploaded.
   boost::asio::awaitable<void> show_chart(std::string cause, report::Chart chart, matrix::Envelope envelope);
   boost::asio::awaitable<core::Result<void>> send_picture(std::string cause, const report::Chart& chart, matrix::Envelope envelope);
@@ -74,6 +76,9 @@ struct Dispatcher::State {
 
   // The job that a message of ours (plan card, live message, receipt) or a command event belongs to.
   boost::asio::awaitable<std::optional<std::int64_t>> job_of(core::EventId event);
+
+  // The command line that a reaction to a message of ours stands for, where one was offered with it.
+  boost::asio::awaitable<std::optional<std::string>> offered(core::EventId event, std::string key);
 
   Speaker speaker() const;
 

@@ -134,7 +134,23 @@ awaitable<std::optional<std::int64_t>> State::job_of(core::EventId event) {
   co_return std::nullopt;
 }
 
+awaitable<std::optional<std::string>> State::offered(core::EventId event, std::string key) {
+  auto row = co_await services.stores->outbox.find_by_event(event);
+  if (!row || !*row) co_return std::nullopt;
+  auto line = co_await services.stores->alerts.offered((*row)->cause, fold_reaction(key));
+  co_return line ? *line : std::nullopt;
+}
+
 awaitable<std::string> State::on_reaction(matrix::Event event) {
+  auto offer = co_await offered(event.relates_to, event.reaction_key);
+  if (offer) {
+    auto role = co_await role_of(event.sender, services);
+    if (!role) co_return co_await refuse_speaker(std::move(event), role.error());
+    Typed typed;
+    typed.exclamation = true;
+    typed.line = std::move(*offer);
+    co_return co_await run_typed(std::move(typed), std::move(event), *role);
+  }
   const auto say = read_reaction(event.reaction_key, event.relates_to);
   const auto job_reaction = read_job_reaction(event.reaction_key);
   if (!say && !job_reaction) co_return "chat";

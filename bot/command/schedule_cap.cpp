@@ -7,6 +7,12 @@
 
 namespace steward::command {
 
+namespace {
+
+bool above(std::int64_t planned, std::int64_t cap) { return cap != no_cap && planned > cap; }
+
+}  // namespace
+
 void set_cap(db::ScheduleRow& schedule, const jobs::Plan& confirmed) {
   schedule.level = confirmed.level;
   schedule.cap_items = 2 * static_cast<std::int64_t>(confirmed.items.size());
@@ -24,7 +30,7 @@ std::string cap_words(const db::ScheduleRow& schedule) {
 void keep_to_cap(jobs::Plan& plan, const db::ScheduleRow& schedule) {
   plan.parameters["schedule"] = std::to_string(schedule.number);
   std::string why;
-  if (static_cast<std::int64_t>(plan.items.size()) > schedule.cap_items || plan.rows > schedule.cap_rows || plan.bytes.count > schedule.cap_bytes)
+  if (above(static_cast<std::int64_t>(plan.items.size()), schedule.cap_items) || above(plan.rows, schedule.cap_rows) || above(plan.bytes.count, schedule.cap_bytes))
     why = fmt::format("above the cap of schedule {} ({})", schedule.number, cap_words(schedule));
   else if (plan.level > schedule.level)
     why = fmt::format("more dangerous than what schedule {} was confirmed with", schedule.number);

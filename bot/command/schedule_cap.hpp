@@ -6,6 +6,9 @@
 
 namespace steward::command {
 
+// Of that kind a run may take any number.
+inline constexpr std::int64_t no_cap = -1;
+
 void set_cap(db::ScheduleRow& schedule, const jobs::Plan& confirmed);
 // "54 items, 108 rows, 1.2 MB"
 std::string cap_words(const db::ScheduleRow& schedule);

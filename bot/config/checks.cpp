@@ -83,6 +83,14 @@ std::string check_url(const std::string& text) {
   return {};
 }
 
+std::string check_fallback(const std::vector<std::string>& words) {
+  if (words.empty()) return {};
+  const std::string& first = words.front();
+  if (first.starts_with("http://") || first.starts_with("https://")) return words.size() == 1 ? std::string() : "a webhook takes no arguments";
+  if (!first.starts_with('/')) return "expected one http(s) URL, or the absolute path of a program and its arguments";
+  return access(first.c_str(), X_OK) == 0 ? std::string() : fmt::format("cannot run {}", first);
+}
+
 std::string check_server_name(const std::string& text) {
   if (core::is_server_name(text)) return {};
   return fmt::format("{} is not a server name; expected the part behind the colon of your user ids, like example.org",

@@ -27,6 +27,9 @@ std::string check_token(const std::string& text);          // fits into an HTTP 
 std::string read_bind(const std::string& text, std::string& address, std::uint16_t& port);
 std::string read_users(const std::vector<std::string>& texts, std::vector<core::UserId>& users);
 
+// ["https://hooks.example/…"], or ["/path/of/program", argument…]; never repeats the URL.
+std::string check_fallback(const std::vector<std::string>& words);
+
 // What does not fit together although each value alone is fine: "key: sentence".
 std::vector<std::string> check_together(const Config& config, const Registration* registration);
 

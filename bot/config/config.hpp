@@ -88,6 +88,10 @@ struct Config {
   struct Keep {
     std::int64_t inbox_days = 30, item_days = 90, audit_days = 400, file_days = 7;
   } keep;
+  struct Alerts {
+    std::int64_t interval = 60;          // seconds between two looks
+    std::vector<std::string> fallback;   // a webhook's URL, or a program with its arguments; empty: none
+  } alerts;
   struct Metrics {
     std::string address;  // empty: no listener
     std::uint16_t port = 0;

@@ -249,6 +249,29 @@ std::vector<Row> repack_rows() {
   };
 }
 
+std::vector<Row> alert_rows() {
+  return {
+      {{"alerts.interval", Type::duration, "1m", false, false,
+        "How often the bot looks whether a limit is passed; whole tables and the host's disks at every fifth look."},
+       "",
+       [](Config& c, const Value& v) {
+         c.alerts.interval = std::get<std::int64_t>(v);
+         return c.alerts.interval <= 3600 ? std::string() : "expected at most one hour (1h)";
+       },
+       [](const Config& c) { return std::to_string(c.alerts.interval); }},
+      {{"alerts.fallback", Type::list, "[]", false, false,
+        "Who hears of it when the admin room cannot be reached for three minutes, and at once of a full disk or a lost database: the "
+        "URL of a webhook (gets JSON with `text`), or a program with its arguments (gets the text on its standard input, and in place of "
+        "an argument `{}`)."},
+       "",
+       [](Config& c, const Value& v) {
+         c.alerts.fallback = list(v);
+         return check_fallback(c.alerts.fallback);
+       },
+       [](const Config& c) { return core::join(c.alerts.fallback, "\n"); }},
+  };
+}
+
 std::vector<Row> keep_rows() {
   return {
       {{"keep.inbox", Type::duration, "30d", false, true, "How long received commands are remembered."},
@@ -292,7 +315,7 @@ std::vector<Row> keep_rows() {
 const std::vector<Row>& rows() {
   static const std::vector<Row> all = [] {
     std::vector<Row> table = homeserver_rows();
-    for (auto part : {local_rows, room_rows, repack_rows, keep_rows}) {
+    for (auto part : {local_rows, room_rows, repack_rows, alert_rows, keep_rows}) {
       for (const Row& row : part()) table.push_back(row);
     }
     return table;

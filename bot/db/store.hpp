@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "core/units.hpp"
+#include "db/alert_store.hpp"
 #include "db/schedule_store.hpp"
 #include "db/session.hpp"
 
@@ -212,13 +213,14 @@ class SettingStore {
 };
 
 struct Stores {
-  explicit Stores(Session& session) : inbox(session), outbox(session), jobs(session), audit(session), settings(session), schedules(session) {}
+  explicit Stores(Session& session) : inbox(session), outbox(session), jobs(session), audit(session), settings(session), schedules(session), alerts(session) {}
   InboxStore inbox;
   OutboxStore outbox;
   JobStore jobs;
   AuditStore audit;
   SettingStore settings;
   ScheduleStore schedules;
+  AlertStore alerts;
 };
 
 }  // namespace steward::db

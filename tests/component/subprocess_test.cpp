@@ -38,6 +38,27 @@ TEST_F(SubprocessTest, ArgumentsArriveAsTheyAre) {
   EXPECT_THAT(lines, ElementsAre("a b", "$HOME; `id` *", "'\"\\"));
 }
 
+TEST_F(SubprocessTest, ItReadsItsInputToTheEnd) {
+  Subprocess cat = program("/bin/cat", {});
+  cat.input = "one\ntwo\n" + std::string(50'000, ' ') + "\nend";
+  ASSERT_TRUE(run(std::move(cat)));
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines.front(), "one");
+  EXPECT_EQ(lines.back(), "end");
+  Subprocess nothing = program("/bin/cat", {});
+  lines.clear();
+  ASSERT_TRUE(run(std::move(nothing)));
+  EXPECT_TRUE(lines.empty());
+}
+
+TEST_F(SubprocessTest, MoreInputThanAPipeHoldsIsRefused) {
+  Subprocess cat = program("/bin/cat", {});
+  cat.input = std::string(1 << 20, 'x');
+  const auto end = run(std::move(cat));
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().code, core::Code::not_allowed);
+}
+
 TEST_F(SubprocessTest, OnlyTheGivenEnvironment) {
   setenv("STEWARD_TEST_HIDDEN", "secret", 1);
   Subprocess env = program("/usr/bin/env", {});

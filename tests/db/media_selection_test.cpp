@@ -70,7 +70,7 @@ class MediaSelectionTest : public testing::Test {
     return std::move(*found);
   }
   RemoteMedia remote(std::int64_t before) {
-    auto found = test::run(io, select_remote(*session, before, true));
+    auto found = test::run(io, select_remote(*session, before, Slices::usual));
     if (!found) throw std::runtime_error(core::describe(found.error()));
     return std::move(*found);
   }

@@ -14,7 +14,7 @@ TEST_F(StoreTest, MigratesOnceAndLeavesPublicAlone) {
   EXPECT_EQ(value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "0");
   EXPECT_EQ(value("SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class "
                   "WHERE relnamespace = 'steward'::regnamespace AND relkind = 'r'"),
-            "audit figure handle inbox job job_item job_log outbox role schedule schema_migration setting table_size upload");
+            "alert audit figure handle inbox job job_item job_log offer outbox role schedule schema_migration setting table_size upload");
 }
 
 TEST_F(StoreTest, RefusesTablesOfANewerBot) {

@@ -1,12 +1,13 @@
 """/healthz, /readyz and /metrics: a door of their own, numbers only, a token outside the loopback."""
 
+import json
 import re
 import urllib.error
 import urllib.request
 
 import pytest
 
-from support.process import free_port, wait_until
+from support.process import ROOT, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,15 @@ def test_numbers_only(watched):
     assert 'steward_schedules{state="active"} 2' in text and "steward_report_database_bytes" in text
     assert re.search(r"^steward_events_total [1-9]", text, re.M)
     assert "hs.test" not in text and "@" not in text and "!" not in text
+
+
+def test_the_dashboard_shows_what_there_is(watched):
+    """Every name that a panel asks for is one that the bot gives."""
+    watched.alice.ask("!analyze events", "done", timeout=60)  # jobs are counted once there is one
+    given = set(re.findall(r"^(\w+)(?:\{| )", get(watched, "/metrics")[1], re.M))
+    dashboard = json.loads((ROOT / "packaging/grafana-dashboard.json").read_text())
+    asked = {name for panel in dashboard["panels"] for target in panel["targets"] for name in re.findall(r"\b(?:steward|process)_\w+", target["expr"])}
+    assert len(dashboard["panels"]) >= 10 and asked <= given, asked - given
 
 
 def test_not_ready_without_the_store(watched):

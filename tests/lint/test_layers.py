@@ -34,7 +34,7 @@ LIBRARIES = {
     "boost/beast": lambda path: layer(path) == "http" and path.suffix == ".cpp" or layer(path) == "",
     "nlohmann/json.hpp": lambda path: layer(path) == ""
     or path.suffix == ".cpp"
-    and layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command"},
+    and (layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command"} or name(path) == "bot/app/fallback.cpp"),
     "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) in {"app", "host"} and path.suffix == ".cpp",
     "spdlog": lambda path: name(path) == "bot/core/log.cpp",
     "cairo": lambda path: name(path) == "bot/report/canvas.cpp",

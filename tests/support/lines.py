@@ -32,6 +32,8 @@ DRY_RUNS = {
     "maintenance": ["maintenance clean-rooms --method offline"],
     "upgrade": ["upgrade 1.999.0"],
     "add-schedule": ['add-schedule "daily 03:00" purge-media 30d', 'add-schedule "sun 04:30" vacuum', 'add-schedule "every 6h" check-db'],
+    "add-policy": ["add-policy media 30d --both --at-most 2", "add-policy rooms 1d --max-members 0"],
+    "run-policy": ["run-policy media 30d --both --at-most 2", "run-policy rooms 1d --min-events 2 --direct not"],
     "allow": ["allow @carol reader"],
     "deny": ["deny @dave"],
     "thaw": ["thaw"],
@@ -47,6 +49,7 @@ NEED_SYNAPSE = {
 SYNAPSES_OWN_NOTES = {
     "user_ips", "sequence user_ips_device_index", "devices", "user_daily_visits", "appservice_room_list", "application_services_state",
     "cache_invalidation_stream_by_instance", "sequence cache_invalidation_stream_seq",
+    "room_forgetter_stream_pos",
 }
 
 # Commands that answer at once; those with a source other than the bot's own memory read Synapse's database or its API.
@@ -61,6 +64,9 @@ REPORTS = {
     "audit": ["audit"],
     "list-rooms": ["list-rooms", "list-rooms --empty --sort size", "list-rooms --sort activity --older 1d"],
     "room": ["room {room}"],
+    "members": ["members {room}"],
+    "room-state": ["room-state {room}", "room-state {room} m.room.member"],
+    "extremities": ["extremities", "extremities {room}"],
     "media-usage": ["media-usage", "media-usage --by server", "media-usage --by type", "media-usage --by month"],
     "list-media": ["list-media", "list-media @carol --sort access --older 1d", "list-media --remote --sort size --min-size 1k"],
     "list-quarantined": ["list-quarantined"],
@@ -74,13 +80,16 @@ REPORTS = {
     "check-db": ["check-db"],
     "check-orphans": ["check-orphans"],
     "check-state-groups": ["check-state-groups"],
+    "shrink": ["shrink"],
     "schedules": ["schedules"],
+    "policies": ["policies"],
+    "alerts": ["alerts"],
     "report": ["report", "report weekly", "report disk", "report media", "report users"],
     "query": ["query"],
     "jobs": ["jobs"],
 }
-# Reads that answer only about a job, a plan or a person that must exist first.
-NEED_SOMETHING = {"job", "log", "yes", "no"}
+# Reads that answer only about a job, a plan or a space that must exist first.
+NEED_SOMETHING = {"job", "log", "yes", "no", "space"}
 
 
 def report_lines(steward):
