@@ -144,11 +144,25 @@ def test_friday_a_missed_run(week):
     world.alice.ask(f"!schedule resume {policy}", "goes on")
 
 
-def test_the_weekend_and_the_week_behind(week):
+def test_saturday_synapse_is_down_at_report_time(week):
+    """The report waits for it, with what was known at its hour."""
     world = week
-    for _ in range(2):
-        to(world, 2, 59, 58)
-        assert "since" in next_report(world)
+    to(world, 2, 59, 58)
+    to(world, 7, 55)
+    before = world.alice.conversation[-1]
+    world.synapse.stop()
+    to(world, 7, 59, 58)
+    noted = "SELECT last_run > now() - interval '1 hour' FROM steward.schedule WHERE line = 'report daily'"
+    wait_until(lambda: world.synapse.sql(noted) == [(True,)], 60, "the report to be made without Synapse")
+    world.synapse.start()
+    report = world.alice.wait_message("Daily report", after=before, timeout=90)
+    assert "Synapse away" in report, report.body
+
+
+def test_sunday_and_the_week_behind(week):
+    world = week
+    to(world, 2, 59, 58)
+    assert "since" in next_report(world)
     before = world.alice.conversation[-1]
     to(world, 2, 59, 58)
     next_report(world)
