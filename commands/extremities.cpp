@@ -79,7 +79,7 @@ awaitable<core::Result<Answer>> of_room(core::RoomId room, Arguments arguments, 
 awaitable<core::Result<Answer>> show(Arguments arguments, Context& context) {
   auto read = context.read();
   if (!read) co_return core::fail(read.error());
-  const bool whole = context.terminal || arguments.flag("csv") || arguments.flag("json");
+  const bool whole = context.as_data || arguments.flag("csv") || arguments.flag("json");
   const std::int64_t limit = arguments.integer("limit").value_or(whole ? rows_in_file : page_rows);
   const auto room = arguments.room("room");
   auto listing = room ? of_room(*room, arguments, limit, **read) : of_server(arguments, limit, **read, context);

@@ -189,7 +189,7 @@ Answer answer_of(const Listing& listing, const Arguments& arguments, std::int64_
 awaitable<core::Result<Answer>> show(Arguments arguments, Context& context) {
   const bool as_file = arguments.flag("csv") || arguments.flag("json");
   const std::int64_t page = as_file ? 1 : std::max<std::int64_t>(1, arguments.integer("page").value_or(1));
-  const std::int64_t limit = arguments.integer("limit").value_or(as_file || context.terminal ? most_in_a_file : shown);
+  const std::int64_t limit = arguments.integer("limit").value_or(as_file || context.as_data ? most_in_a_file : shown);
   const std::int64_t offset = (page - 1) * shown;
   core::Result<Listing> listing;
   if (auto read = context.read(); read) {

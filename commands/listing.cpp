@@ -22,7 +22,7 @@ std::int64_t pages(std::int64_t total) { return (total + page_rows - 1) / page_r
 
 ListPage page_of(const command::Arguments& arguments, const command::Context& context) {
   ListPage page;
-  if (arguments.flag("csv") || arguments.flag("json") || (context.terminal && !arguments.has("page"))) {
+  if (arguments.flag("csv") || arguments.flag("json") || (context.as_data && !arguments.has("page"))) {
     page.limit = std::min(arguments.integer("limit").value_or(rows_in_file), rows_in_file);
     return page;
   }

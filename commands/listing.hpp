@@ -19,7 +19,7 @@ struct ListPage {
   std::int64_t limit = page_rows, offset = 0;  // what to ask for
 };
 
-// A file (--csv, --json) and the terminal get every row from the first on, at most --limit or what a file holds.
+// A file (--csv, --json) and a program (steward exec --json) get every row from the first on, at most --limit or what a file holds.
 ListPage page_of(const command::Arguments& arguments, const command::Context& context);
 // How many of `found` rows the card shows.
 std::size_t in_card(std::size_t found);

@@ -147,7 +147,8 @@ int exec(const std::string& config_path, const std::string& line, bool yes, bool
     if (json) std::printf("%s\n", result.json.empty() ? "{}" : result.json.c_str());
     return result.exit_code;
   };
-  if (auto handed = send_line(config->bot.socket, line, yes, print)) return finish(*handed);
+  const command::TerminalLine asked{line, yes, json};
+  if (auto handed = send_line(config->bot.socket, asked, print)) return finish(*handed);
 
   asio::io_context io(1);
   async::WorkThread compute(compute_thread);
@@ -155,7 +156,7 @@ int exec(const std::string& config_path, const std::string& line, bool yes, bool
   Bot bot(io.get_executor(), std::move(*config), compute, fallback, nullptr);
   int exit_code = exit_failed;
   auto work = [&]() -> awaitable<void> {
-    auto result = co_await bot.run_line(line, yes, print);
+    auto result = co_await bot.run_line(asked, print);
     if (!result) complain(result.error());
     else exit_code = finish(LineResult{result->exit_code, result->json});
   };

@@ -671,8 +671,8 @@ awaitable<Ending> Bot::run() {
   }
   if (in_room) {
     co_await parts.start_work();
-    auto listening = ControlSocket::listen(parts.io, parts.config.bot.socket, [&parts](std::string line, bool yes, std::function<void(std::string)> print) -> awaitable<LineResult> {
-      auto result = co_await parts.dispatcher->terminal(std::move(line), yes, std::move(print));
+    auto listening = ControlSocket::listen(parts.io, parts.config.bot.socket, [&parts](command::TerminalLine line, std::function<void(std::string)> print) -> awaitable<LineResult> {
+      auto result = co_await parts.dispatcher->terminal(std::move(line), std::move(print));
       co_return LineResult{result.exit_code, result.json};
     });
     if (listening) {
@@ -691,7 +691,7 @@ awaitable<Ending> Bot::run() {
   co_return lost ? Ending::restart : Ending::stopped;
 }
 
-awaitable<core::Result<command::Dispatcher::TerminalResult>> Bot::run_line(std::string line, bool yes, std::function<void(std::string)> print) {
+awaitable<core::Result<command::Dispatcher::TerminalResult>> Bot::run_line(command::TerminalLine line, std::function<void(std::string)> print) {
   Parts& parts = *parts_;
   parts.make_clients();
   if (!parts.homeserver || !parts.media) co_return core::fail(core::Code::bad_input, "homeserver.url cannot be used");
@@ -710,7 +710,7 @@ awaitable<core::Result<command::Dispatcher::TerminalResult>> Bot::run_line(std::
   if (frozen && *frozen) co_await parts.runner->freeze();
   parts.tasks.spawn("outbox", [&parts] { return parts.outbox->run(/*search_first=*/false); });
   parts.tasks.spawn("runner", [&parts] { return parts.runner->run(); });
-  auto result = co_await parts.dispatcher->terminal(std::move(line), yes, std::move(print));
+  auto result = co_await parts.dispatcher->terminal(std::move(line), std::move(print));
   co_await parts.shut_down();
   co_return result;
 }

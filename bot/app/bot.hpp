@@ -38,7 +38,7 @@ class Bot {
   void reload(config::Config config);
 
   // Without endpoint and room loop: one line from the terminal, with the leader lock held.
-  boost::asio::awaitable<core::Result<command::Dispatcher::TerminalResult>> run_line(std::string line, bool yes,
+  boost::asio::awaitable<core::Result<command::Dispatcher::TerminalResult>> run_line(command::TerminalLine line,
                                                                                      std::function<void(std::string)> print);
 
   struct Parts;  // private to bot.cpp

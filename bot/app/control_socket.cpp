@@ -25,6 +25,7 @@ using Protocol = asio::local::stream_protocol;
 
 namespace {
 constexpr std::size_t line_limit = 64U << 10;
+constexpr int wish_yes = 1, wish_data = 2;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 }  // namespace
 
@@ -81,14 +82,14 @@ awaitable<void> serve(Protocol::socket socket, RunLine run_line) {
   auto dynamic = asio::dynamic_buffer(buffer, line_limit);
   auto [read_error, length] = co_await asio::async_read_until(socket, dynamic, '\n', as_result);
   if (read_error || length < 3) co_return;
-  const bool yes = buffer[0] == '1';
-  std::string line = buffer.substr(2, length - 3);
+  const int wishes = buffer[0] - '0';
+  command::TerminalLine line{buffer.substr(2, length - 3), (wishes & wish_yes) != 0, (wishes & wish_data) != 0};
 
   auto pending = std::make_shared<std::string>();
   auto print = [pending](std::string text) { *pending += fmt::format("T {}\n{}", text.size(), text); };
   std::optional<LineResult> result;
-  auto work = [&result, &run_line, line = std::move(line), yes, print]() mutable -> awaitable<void> {
-    result = co_await run_line(std::move(line), yes, print);
+  auto work = [&result, &run_line, line = std::move(line), print]() mutable -> awaitable<void> {
+    result = co_await run_line(std::move(line), print);
   };
   // The command must not die with the terminal that asked for it: it runs on its own and is only watched here.
   auto done = std::make_shared<bool>(false);
@@ -130,13 +131,13 @@ awaitable<void> ControlSocket::run() {
   }
 }
 
-std::optional<LineResult> send_line(const std::string& path, const std::string& line, bool yes, std::function<void(std::string)> print) {
+std::optional<LineResult> send_line(const std::string& path, const command::TerminalLine& line, std::function<void(std::string)> print) {
   asio::io_context io;
   Protocol::socket socket(io);
   boost::system::error_code error;
   socket.connect(Protocol::endpoint(path), error);
   if (error) return std::nullopt;
-  const std::string request = fmt::format("{} {}\n", yes ? 1 : 0, line);
+  const std::string request = fmt::format("{} {}\n", (line.yes ? wish_yes : 0) + (line.as_data ? wish_data : 0), line.text);
   asio::write(socket, asio::buffer(request), error);
   std::string buffer;
   auto dynamic = asio::dynamic_buffer(buffer);

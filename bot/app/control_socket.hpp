@@ -1,5 +1,5 @@
 // The local socket between `steward exec` and the running bot: mode 0600, one line in, the conversation out.
-// Frames: the client sends "<yes 0|1> <line>\n"; the bot sends "T <bytes>\n<text>" for each piece of text, at last
+// Frames: the client sends "<0, plus 1 for yes, plus 2 for data> <line>\n"; the bot sends "T <bytes>\n<text>" for each piece of text, at last
 // "E <exit code> <bytes>\n<json>". Server part on the I/O thread; the client part makes its own loop.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "command/terminal_line.hpp"
 #include "core/error.hpp"
 
 namespace steward::app {
@@ -18,7 +19,7 @@ struct LineResult {
   int exit_code = 0;
   std::string json;
 };
-using RunLine = std::function<boost::asio::awaitable<LineResult>(std::string line, bool yes, std::function<void(std::string)> print)>;
+using RunLine = std::function<boost::asio::awaitable<LineResult>(command::TerminalLine line, std::function<void(std::string)> print)>;
 
 class ControlSocket {
  public:
@@ -34,6 +35,6 @@ class ControlSocket {
 };
 
 // Hands `line` to the bot behind `path`, printing as the text comes. nullopt: nobody listens there.
-std::optional<LineResult> send_line(const std::string& path, const std::string& line, bool yes, std::function<void(std::string)> print);
+std::optional<LineResult> send_line(const std::string& path, const command::TerminalLine& line, std::function<void(std::string)> print);
 
 }  // namespace steward::app

@@ -96,6 +96,7 @@ struct Context {
   db::Stores& stores() const { return *services.stores; }
   synapse::AdminClient& admin() const { return *services.admin; }
   bool window = false;   // its command is planned for a window in which Synapse is stopped
+  bool as_data = false;  // for a program: every row, where a person gets a page
   bool reports = false;  // it answers; else it plans or works
 
   // The session to read on, or the refusal that names what is missing and how to give it: a report's role reads no text of

@@ -12,6 +12,7 @@
 #include "command/confirmation.hpp"
 #include "command/context.hpp"
 #include "command/parser.hpp"
+#include "command/terminal_line.hpp"
 #include "jobs/scheduler.hpp"
 #include "room/admin_room.hpp"
 #include "room/inbox.hpp"
@@ -36,9 +37,9 @@ class Dispatcher {
   bool plan_waits() const;
   bool looks_like_command(const matrix::Event& event) const;
 
-  // One line from the terminal (role admin). `print` gets the conversation as it happens. With `yes` its own plan is confirmed.
+  // One line from the terminal (role admin). `print` gets the conversation as it happens.
   struct TerminalResult { int exit_code = 0; std::string json; };
-  boost::asio::awaitable<TerminalResult> terminal(std::string line, bool yes, std::function<void(std::string)> print);
+  boost::asio::awaitable<TerminalResult> terminal(TerminalLine line, std::function<void(std::string)> print);
 
   // Before the inbox opens: the plans that wait. Needs the store only.
   boost::asio::awaitable<core::Result<void>> load();

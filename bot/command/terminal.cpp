@@ -36,12 +36,13 @@ awaitable<bool> follow_job(Services& services, std::int64_t number, std::functio
 
 }  // namespace
 
-awaitable<Dispatcher::TerminalResult> Dispatcher::terminal(std::string line, bool yes, std::function<void(std::string)> print) {
+awaitable<Dispatcher::TerminalResult> Dispatcher::terminal(TerminalLine line, std::function<void(std::string)> print) {
   State& state = *state_;
   Typed typed;
   typed.exclamation = true;
-  typed.line = line.starts_with('!') ? line.substr(1) : line;
+  typed.line = line.text.starts_with('!') ? line.text.substr(1) : line.text;
   Context context{state.services, core::UserId("terminal"), Role::admin, true, core::EventId(), std::nullopt, {}};
+  context.as_data = line.as_data;
   Deliver deliver = [print](Answer answer) -> awaitable<void> {
     if (!answer.message.empty()) print(answer.message.plain_body());
     for (const report::Chart& chart : answer.charts) print(chart.title + "\n" + report::as_text(chart));
@@ -61,7 +62,7 @@ awaitable<Dispatcher::TerminalResult> Dispatcher::terminal(std::string line, boo
     auto plan = jobs::decode_plan((*job)->plan);
     const Command* command = plan ? state.services.table->find(plan->command) : nullptr;
     if (command) print(plan_card(performed.number, *plan, command->spec, false).plain_body());
-    if (!yes) {
+    if (!line.yes) {
       print(fmt::format("It waits ten minutes: steward exec '{}' confirms it, and --yes would have done so at once.",
                         plan ? confirmation_words(performed.number, *plan) : std::string("yes")));
       result.exit_code = exit_waits;
