@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::int64_t most_rows = 20'000'000;  // eight bytes each
 // Rows that one transaction reads, takes away and writes.
-constexpr std::size_t first_rows = 10'000, least_rows = 200, largest_rows = 20'000;
-constexpr std::chrono::milliseconds least_pause{20}, longest_pause{2000};
+constexpr std::size_t first_rows = 5'000, least_rows = 200, largest_rows = 8'000;  // each as text three times over while it is written
+constexpr std::chrono::milliseconds least_pause{5}, longest_pause{2000};
 constexpr auto aim = std::chrono::milliseconds(250);
 
 // The planner takes these short statements for expensive ones; compiling them costs 200 ms, running them 10.
@@ -138,7 +138,7 @@ bool Chunks::again_by_one() {
 }
 
 // As long again; longer where the server is slow.
-std::chrono::milliseconds pause_after(std::chrono::milliseconds taken) { return std::clamp(taken > aim ? taken * 2 : taken, least_pause, longest_pause); }
+std::chrono::milliseconds pause_after(std::chrono::milliseconds taken) { return std::clamp(taken > aim ? taken * 2 : taken / 2, least_pause, longest_pause); }
 
 core::Result<std::int64_t> rewrite(db::Transaction& transaction, const std::string& room_id, const Chunk& chunk, const StateGroups& read) {
   auto set = transaction.exec(without_compiling);

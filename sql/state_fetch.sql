@@ -3,4 +3,4 @@
 -- safe while Synapse runs: yes
 -- schema: 89-94
 -- after: state_groups_of
-FETCH FORWARD 5000 FROM steward_state;
+FETCH FORWARD 2000 FROM steward_state;
