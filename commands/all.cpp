@@ -38,6 +38,7 @@ std::vector<command::Command> all_commands() {
       list_media(),
       list_quarantined(),
       media(),
+      check_media(),
       // Database
       database(),
       db_size(),

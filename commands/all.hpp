@@ -45,6 +45,8 @@ command::Command media_usage();
 command::Command list_media();
 command::Command list_quarantined();
 command::Command media();
+// check_media.cpp
+command::Command check_media();
 
 // Database
 command::Command database();

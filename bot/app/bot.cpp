@@ -70,6 +70,7 @@ command::Options options_of(const config::Config& config) {
   options.keep_rooms = config.rooms.keep;
   options.rooms_in_flight = config.rooms.in_flight;
   options.large_room = config.rooms.large;
+  options.media_path = config.media.path;
   options.repack_program = config.repack.program;
   options.repack_connection = config.repack.database.empty() ? config.database.synapse : config.repack.database;
   options.bot = core::UserId("@" + config.bot.localpart + ":" + config.homeserver.server_name);
@@ -629,6 +630,7 @@ void Bot::reload(config::Config config) {
   parts.options.keep_rooms = fresh.keep_rooms;
   parts.options.rooms_in_flight = fresh.rooms_in_flight;
   parts.options.large_room = fresh.large_room;
+  parts.options.media_path = fresh.media_path;
   parts.options.repack_program = fresh.repack_program;
   parts.options.repack_connection = fresh.repack_connection;
   parts.options.file_retention = fresh.file_retention;

@@ -36,6 +36,7 @@ struct Options {
   std::vector<std::string> keep_rooms;
   int rooms_in_flight = 3;
   int large_room = 10'000;  // events
+  std::string media_path;          // Synapse's media folder; "": not told
   std::string repack_program;      // "": where PostgreSQL's packages put it
   core::Secret repack_connection;  // as a superuser, where the admin gave one; else Synapse's
   core::UserId bot;

@@ -81,6 +81,9 @@ struct Config {
     int in_flight = 3;
     int large = 10'000;  // events
   } rooms;
+  struct Media {
+    std::string path;  // Synapse's media_store_path; empty: not told
+  } media;
   struct Repack {
     std::string program;    // empty: where PostgreSQL's packages put it
     core::Secret database;  // a superuser's; empty: as database.synapse

@@ -234,8 +234,13 @@ std::vector<Row> room_rows() {
   };
 }
 
-std::vector<Row> repack_rows() {
+std::vector<Row> tool_rows() {
   return {
+      {{"media.path", Type::path, "", false, true,
+        "Synapse's `media_store_path`, for `!check-media`. The bot only reads there."},
+       "",
+       [](Config& c, const Value& v) { return put(c.media.path, v, nullptr); },
+       [](const Config& c) { return c.media.path; }},
       {{"repack.program", Type::path, "", false, true,
         "The program pg_repack, for `!repack`. Without it it is looked for where PostgreSQL's packages put it."},
        "",
@@ -315,7 +320,7 @@ std::vector<Row> keep_rows() {
 const std::vector<Row>& rows() {
   static const std::vector<Row> all = [] {
     std::vector<Row> table = homeserver_rows();
-    for (auto part : {local_rows, room_rows, repack_rows, alert_rows, keep_rows}) {
+    for (auto part : {local_rows, room_rows, tool_rows, alert_rows, keep_rows}) {
       for (const Row& row : part()) table.push_back(row);
     }
     return table;

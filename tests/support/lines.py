@@ -13,7 +13,7 @@ def has_dry_run(command):
     return any(flag["name"] == "--dry-run" for flag in command["flags"])
 
 
-# The world has a steward-host (World.add_host). {room} is a living room, {pid} another program's server process; @dave is a reader of the bot.
+# The world has a steward-host and the media folder (World.add_host). {room} is a living room, {pid} another program's server process; @dave is a reader of the bot.
 DRY_RUNS = {
     "clean-rooms": ["clean-rooms", "clean-rooms --older 1d --include left,aliased,published,spaces,upgraded,reported,delayed,blocked"],
     "clean-redacted": ["clean-redacted", "clean-redacted --older 30d"],
@@ -71,6 +71,7 @@ REPORTS = {
     "list-media": ["list-media", "list-media @carol --sort access --older 1d", "list-media --remote --sort size --min-size 1k"],
     "list-quarantined": ["list-quarantined"],
     "media": ["media {media}"],
+    "check-media": ["check-media"],
     "db": ["db"],
     "db-size": ["db-size", "db-size --indexes", "db-size --rooms"],
     "db-growth": ["db-growth"],

@@ -75,7 +75,7 @@ class World:
         """A steward-host that the bot may ask, over the environment that Synapse runs from; a dump for it to find."""
         self.host = Host(self.folder / "host", self.synapse, interpreter().parent.parent).start()
         self.host.dump()
-        self.steward.change_config(host={"socket": str(self.host.socket_path)})
+        self.steward.change_config(host={"socket": str(self.host.socket_path)}, media={"path": str(self.synapse.media_path)})
 
     def start(self, join=("alice",)):
         """Bot and Synapse run, the named people are joined to the admin room."""
