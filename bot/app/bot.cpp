@@ -39,6 +39,7 @@ constexpr auto room_interval = std::chrono::seconds(30);
 constexpr auto heartbeat_interval = std::chrono::minutes(1);
 constexpr auto ended_schedules_kept = std::chrono::hours(24 * 7);
 constexpr auto retention_interval = std::chrono::hours(1);
+constexpr auto way_interval = std::chrono::seconds(20);
 constexpr auto unreachable_limit = std::chrono::minutes(3);  // then people hear of it the other way
 constexpr auto database_limit = std::chrono::seconds(10);    // a restart of PostgreSQL is no trouble
 constexpr const char* room_topic = "room";
@@ -171,7 +172,8 @@ struct Bot::Parts {
   awaitable<void> pause_schedules();
   awaitable<void> housekeeping();
   awaitable<void> watch_limits();
-  void look_at_way_to_room();
+  awaitable<void> watch_way_to_room();
+  void look_at_way_to_room(bool healthy);
   awaitable<void> look_after_room();
   awaitable<void> look_at_clock();
   awaitable<void> retention();
@@ -475,6 +477,7 @@ awaitable<void> Bot::Parts::start_work() {
   tasks.spawn("scheduler", [this] { return scheduler->run(); });
   tasks.spawn("housekeeping", [this] { return housekeeping(); });
   tasks.spawn("alerts", [this] { return watch_limits(); });
+  tasks.spawn("way to the room", [this] { return watch_way_to_room(); });
   tasks.spawn("retention", [this] { return retention(); });
   tasks.spawn("reconcile", [this] { return reconcile(); });
   // Ends Synapse's back-off towards us at once (since 1.132).
@@ -488,7 +491,6 @@ awaitable<void> Bot::Parts::housekeeping() {
     if (!alive) co_return;
     co_await dispatcher->expire_plans();
     co_await look_after_room();
-    look_at_way_to_room();
     auto now = co_await read_journal();
     if (!now) continue;
     const bool beat = std::chrono::milliseconds(now->heartbeat_ms - mark.heartbeat_ms) >= heartbeat_interval;
@@ -507,8 +509,19 @@ awaitable<void> Bot::Parts::watch_limits() {
   }
 }
 
-void Bot::Parts::look_at_way_to_room() {
+// A bot that has nothing to say would not notice otherwise.
+awaitable<void> Bot::Parts::watch_way_to_room() {
+  for (;;) {
+    const bool alive = co_await async::sleep_for(way_interval);
+    if (!alive) co_return;
+    const auto healthy = co_await admin->health();
+    look_at_way_to_room(healthy && *healthy);
+  }
+}
+
+void Bot::Parts::look_at_way_to_room(bool healthy) {
   if (!room->usable()) fallback.trouble(room_topic, unreachable_limit, "the admin room cannot be used: " + room->unusable_because());
+  else if (!healthy) fallback.trouble(room_topic, unreachable_limit, "Synapse does not answer; the admin room hears nothing until it does");
   else if (outbox->failing_since()) fallback.trouble(room_topic, unreachable_limit, "Synapse takes no messages; the admin room hears nothing until it does");
   else fallback.well(room_topic, "the admin room hears the bot again");
 }

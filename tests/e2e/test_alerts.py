@@ -238,6 +238,19 @@ def test_a_lost_database_is_told_the_other_way(watched):
     assert world.told().count("the bot cannot reach its database") == 2, "once: as an argument and on the standard input"
 
 
+def test_a_room_out_of_reach_is_told_after_three_minutes(watched):
+    """Also when the bot has nothing to say: it looks whether Synapse answers."""
+    world = watched
+    world.synapse.stop()
+    try:
+        stopped = time.monotonic()
+        wait_until(lambda: "Synapse does not answer" in world.told(), 260, "the program to be told of Synapse", 1)
+        assert time.monotonic() - stopped > 170, "a restart is no trouble"
+    finally:
+        world.synapse.start()
+    wait_until(lambda: "the admin room hears the bot again" in world.told(), 60, "the end to be told, too")
+
+
 def test_a_webhook_and_its_refusal(watched):
     world = watched
     server = HTTPServer(("127.0.0.1", 0), Hook)
