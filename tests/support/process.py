@@ -4,12 +4,14 @@ import ctypes
 import os
 import pwd
 import random
+import re
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+_given = set()
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -18,14 +20,19 @@ class Unavailable(Exception):
 
 
 def free_port():
-    """A TCP port on loopback that nobody listens on, below the range that outgoing connections use."""
+    """A TCP port on loopback that nobody listens on, below the range that outgoing connections use. It is bound later: so none is
+    given twice, and the workers of one run have ports of their own."""
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % 8
     while True:
-        port = random.randint(20000, 32000)
+        port = random.randrange(20000 + worker, 32000, 8)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _given.add(port)
         return port
 
 
