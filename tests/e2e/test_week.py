@@ -50,6 +50,13 @@ def to(world, hour, minute=0, second=0, weekday=None):
     return moment
 
 
+def night(world):
+    """The policy's hour, and its run."""
+    to(world, 2, 59, 58)
+    ran = "SELECT last_run > now() - interval '5 minutes' FROM steward.schedule WHERE line LIKE 'run-policy%'"
+    wait_until(lambda: world.synapse.sql(ran) == [(True,)], 30, "the policy to run")
+
+
 def next_report(world, kind="Daily"):
     before = world.alice.conversation[-1]
     to(world, 7, 59, 58)
@@ -88,7 +95,7 @@ def test_monday_the_first_reports(week):
 
 
 def test_tuesday_nothing_is_old_enough(week):
-    to(week, 2, 59, 58)
+    night(week)
     nothing = "SELECT last_outcome FROM steward.schedule WHERE line LIKE 'run-policy%'"
     wait_until(lambda: week.synapse.sql(nothing) != [("",)], 30, "the policy to run")
     assert media_there(week, week.old) == 6
@@ -98,7 +105,7 @@ def test_tuesday_nothing_is_old_enough(week):
 def test_wednesday_the_policy_takes_what_it_may(week):
     world = week
     before = world.alice.conversation[-1]
-    to(world, 2, 59, 58)
+    night(world)
     receipt = world.alice.wait_message("4 files", "freed", after=before, timeout=60)
     assert receipt and media_there(world, world.old) == 2, "four of six: its bound"
     assert media_there(world, world.fresh) == 80
@@ -108,7 +115,7 @@ def test_wednesday_the_policy_takes_what_it_may(week):
 
 def test_thursday_the_rest_and_an_alert(week):
     world = week
-    to(world, 2, 59, 58)
+    night(world)
     wait_until(lambda: media_there(world, world.old) == 0, 60, "the rest to go the next night")
     assert media_there(world, world.fresh) == 80
     next_report(world)
@@ -130,7 +137,7 @@ def test_thursday_the_rest_and_an_alert(week):
 
 def test_friday_a_missed_run(week):
     world = week
-    to(world, 2, 59, 58)
+    night(world)
     to(world, 7, 50)
     before = world.alice.conversation[-1]
     world.steward.stop()
@@ -147,7 +154,7 @@ def test_friday_a_missed_run(week):
 def test_saturday_synapse_is_down_at_report_time(week):
     """The report waits for it, with what was known at its hour."""
     world = week
-    to(world, 2, 59, 58)
+    night(world)
     to(world, 7, 55)
     before = world.alice.conversation[-1]
     world.synapse.stop()
@@ -161,10 +168,10 @@ def test_saturday_synapse_is_down_at_report_time(week):
 
 def test_sunday_and_the_week_behind(week):
     world = week
-    to(world, 2, 59, 58)
+    night(world)
     assert "since" in next_report(world)
     before = world.alice.conversation[-1]
-    to(world, 2, 59, 58)
+    night(world)
     next_report(world)
     weekly = world.alice.wait_message("Weekly report · hs.test", "since", after=before)
     assert re.search(r"Database: .*\((\+|−)", weekly.body), weekly.body
