@@ -241,6 +241,7 @@ def test_a_lost_database_is_told_the_other_way(watched):
 def test_a_room_out_of_reach_is_told_after_three_minutes(watched):
     """Also when the bot has nothing to say: it looks whether Synapse answers."""
     world = watched
+    world.alice.ask("!whoami", timeout=60)  # it works again after what the test before did
     world.synapse.stop()
     try:
         stopped = time.monotonic()
