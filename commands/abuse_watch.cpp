@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/text.hpp"
+#include "db/sqlstate.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::commands {
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::int64_t most_read = 1000;
 constexpr std::size_t told_singly = 3, entries_shown = 12;
-constexpr const char* no_such_table = "42P01";
 
 struct Kind {
   std::string name, setting;  // where the last one told is kept: "<received_ts> <id>"
@@ -113,7 +113,7 @@ awaitable<core::Result<std::vector<Report>>> newer(const Kind& kind, command::Se
   bound.emplace_back("after_id", db::bind((*last)->second));
   bound.emplace_back("limit", db::bind(most_read));
   auto rows = co_await services.read->query(*kind.newer, std::move(bound));
-  if (!rows && rows.error().source == no_such_table) co_return std::vector<Report>();  // Synapse before 1.126 and 1.152
+  if (!rows && rows.error().source == db::undefined_table) co_return std::vector<Report>();  // Synapse before 1.126 and 1.152
   if (!rows) co_return core::fail(rows.error());
   std::vector<Report> reports;
   for (const db::Row& row : *rows) reports.push_back(report_from(kind, row));
@@ -122,28 +122,24 @@ awaitable<core::Result<std::vector<Report>>> newer(const Kind& kind, command::Se
 
 }  // namespace
 
-awaitable<core::Result<std::vector<AbuseNotice>>> new_abuse_reports(command::Services& services) {
-  std::vector<AbuseNotice> notices;
-  if (!services.read) co_return notices;
+awaitable<core::Result<AbuseNews>> new_abuse_reports(command::Services& services) {
+  AbuseNews news;
+  if (!services.read) co_return news;
   std::vector<Report> reports;
   for (const Kind& kind : kinds()) {
     auto found = co_await newer(kind, services);
     if (!found) co_return core::fail(found.error());
     reports.insert(reports.end(), found->begin(), found->end());
   }
-  if (reports.empty()) co_return notices;
-  if (reports.size() > told_singly) notices.push_back(notice_of(reports));
+  if (reports.size() > told_singly) news.notices.push_back(notice_of(reports));
   else
-    for (const Report& report : reports) notices.push_back(notice_of(report, services.options->server_name));
-  for (const Report& report : reports) notices.back().marks.emplace_back(report.kind->setting, report.mark());
-  co_return notices;
+    for (const Report& report : reports) news.notices.push_back(notice_of(report, services.options->server_name));
+  for (const Report& report : reports) news.marks[report.kind->setting] = report.mark();  // those of a kind stand in their order
+  co_return news;
 }
 
-awaitable<core::Result<void>> mark_abuse_told(command::Services& services, std::vector<AbuseNotice> notices) {
-  std::map<std::string, std::string> newest;  // the reports of a kind stand in their order
-  for (AbuseNotice& notice : notices)
-    for (auto& [setting, value] : notice.marks) newest[setting] = std::move(value);
-  for (auto& [setting, value] : newest) {
+awaitable<core::Result<void>> mark_abuse_told(command::Services& services, std::map<std::string, std::string> marks) {
+  for (auto& [setting, value] : marks) {
     auto kept = co_await services.stores->settings.put(setting, value);
     if (!kept) co_return core::fail(kept.error());
   }

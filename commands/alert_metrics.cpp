@@ -86,20 +86,19 @@ awaitable<core::Result<Measures>> ask_disk(Context& context) {
   co_return measures;
 }
 
-awaitable<core::Result<Measures>> ask_growth(Context& context) {
-  Measures measures;
+// The disk, and where the growth of the database leads on it.
+awaitable<core::Result<Measures>> ask_space(Context& context) {
+  auto measures = co_await ask_disk(context);
+  if (!measures) co_return core::fail(measures.error());
   db::GrowthStore store(*context.services.store_session);
   auto days = co_await store.days(growth_window);
   if (!days) co_return core::fail(days.error());
-  if (days->size() < 2) co_return measures;
-  const auto per_day = growth_per_day(days->front(), days->back().bytes);
+  const auto per_day = days->size() < 2 ? std::nullopt : growth_per_day(days->front(), days->back().bytes);
   if (!per_day) co_return measures;
-  measures["database-growth"] = {static_cast<std::int64_t>(*per_day), fmt::format("since {}", days->front().day)};
-  auto disk = co_await ask_disk(context);
-  if (!disk) co_return core::fail(disk.error());
-  const auto free = disk->find("disk-free");
-  if (free == disk->end() || *per_day <= 0) co_return measures;
-  measures["disk-full-in"] = {static_cast<std::int64_t>(static_cast<double>(free->second.value) / *per_day * day), free->second.detail};
+  (*measures)["database-growth"] = {static_cast<std::int64_t>(*per_day), fmt::format("since {}", days->front().day)};
+  const auto free = measures->find("disk-free");
+  if (free != measures->end() && *per_day > 0)
+    (*measures)["disk-full-in"] = {static_cast<std::int64_t>(static_cast<double>(free->second.value) / *per_day * day), free->second.detail};
   co_return measures;
 }
 
@@ -117,12 +116,11 @@ struct Source {
   bool dear = false;  // whole tables, other programs
 };
 
-const std::array<Source, 5>& sources() {
-  static const std::array<Source, 5> all{{
+const std::array<Source, 4>& sources() {
+  static const std::array<Source, 4> all{{
       {{"connections", "oldest-transaction", "wraparound"}, ask_database},
       {{"failing-servers", "registrations", "appservice-queue", "stuck-work"}, ask_counts, true},
-      {{"disk-free"}, ask_disk, true},
-      {{"disk-full-in", "database-growth"}, ask_growth, true},
+      {{"disk-free", "disk-full-in", "database-growth"}, ask_space, true},
       {{"backup-age"}, ask_backup, true},
   }};
   return all;

@@ -18,7 +18,6 @@ namespace {
 
 constexpr int looks_between_dear = 5;
 constexpr std::size_t told_singly = 3;  // more at once are one message
-constexpr auto sent_within = std::chrono::seconds(30);
 constexpr std::size_t entries_shown = 14;
 const std::string usual_mark = "alerts.usual";
 
@@ -176,7 +175,8 @@ awaitable<void> AlertWatch::tell(std::vector<db::AlertRow> fresh) {
       line += fmt::format(" {}", alert.number);
     }
     const bool rings = any_of(alerts, &Metric::rings) && may_ring(urgent);
-    std::vector<std::pair<std::string, std::string>> offers(1, std::pair<std::string, std::string>("👀", std::move(line)));
+    command::Offers offers;
+    offers.emplace_back("👀", std::move(line));
     co_await say_with_offers(cause, std::move(text), rings, std::move(offers));
     auto noted = co_await services_.stores->alerts.note_told(std::move(numbers), cause);
     if (!noted) core::log_warning("alerts", "{}", core::describe(noted.error()));
@@ -184,17 +184,13 @@ awaitable<void> AlertWatch::tell(std::vector<db::AlertRow> fresh) {
 }
 
 // A message and, on it, the reactions that a person only needs to tap.
-awaitable<void> AlertWatch::say_with_offers(std::string cause, matrix::Message message, bool rings, std::vector<std::pair<std::string, std::string>> offers) {
+awaitable<void> AlertWatch::say_with_offers(std::string cause, matrix::Message message, bool rings, command::Offers offers) {
   matrix::Envelope envelope;
   envelope.notice = !rings;
   if (rings) envelope.mentions = services_.options->admins;
-  for (const auto& [key, line] : offers) {
-    auto kept = co_await services_.stores->alerts.offer(cause, key, line);
-    if (!kept) core::log_warning("alerts", "{}", core::describe(kept.error()));
-  }
-  auto sent = co_await room_.say_and_wait(cause, std::move(message), std::move(envelope), sent_within);
-  if (!sent || sent->empty()) co_return;  // it waits in the outbox; typed commands do the same
-  for (const auto& [key, line] : offers) co_await room_.react(cause + ":" + key, *sent, key);
+  auto said = co_await room_.say(cause, std::move(message), std::move(envelope));
+  if (said) co_await command::put_offers(services_, room_, std::move(cause), std::move(offers));
+  else core::log_warning("alerts", "{}", core::describe(said.error()));
 }
 
 awaitable<void> AlertWatch::tell_abuse() {
@@ -203,8 +199,8 @@ awaitable<void> AlertWatch::tell_abuse() {
     core::log_info("alerts", "new abuse reports cannot be read: {}", core::describe(fresh.error()));
     co_return;
   }
-  for (AbuseNotice& notice : *fresh) co_await say_with_offers(notice.cause, std::move(notice.message), may_ring(false), std::move(notice.offers));
-  auto marked = co_await mark_abuse_told(services_, *fresh);
+  for (AbuseNotice& notice : fresh->notices) co_await say_with_offers(notice.cause, std::move(notice.message), may_ring(false), std::move(notice.offers));
+  auto marked = co_await mark_abuse_told(services_, std::move(fresh->marks));
   if (!marked) core::log_warning("alerts", "{}", core::describe(marked.error()));
 }
 

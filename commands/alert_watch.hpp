@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "command/context.hpp"
+#include "command/offers.hpp"
 #include "commands/alert_metrics.hpp"
 #include "db/alert_store.hpp"
 #include "room/admin_room.hpp"
@@ -40,7 +41,7 @@ class AlertWatch {
   boost::asio::awaitable<void> judge(db::AlertRow& alert, const Measures& measures, std::set<std::string>& changed);
   boost::asio::awaitable<void> tell(std::vector<db::AlertRow> fresh);
   boost::asio::awaitable<void> tell_abuse();
-  boost::asio::awaitable<void> say_with_offers(std::string cause, matrix::Message message, bool rings, std::vector<std::pair<std::string, std::string>> offers);
+  boost::asio::awaitable<void> say_with_offers(std::string cause, matrix::Message message, bool rings, command::Offers offers);
   bool may_ring(bool urgent) const;
 
   command::Services& services_;

@@ -9,6 +9,7 @@
 #include "commands/all.hpp"
 #include "commands/database_reports.hpp"
 #include "core/text.hpp"
+#include "db/sqlstate.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::commands {
@@ -22,7 +23,6 @@ using command::Type;
 
 namespace {
 
-constexpr std::string_view undefined_table = "42P01";
 
 struct Report {
   std::string name;
@@ -194,7 +194,7 @@ awaitable<core::Result<Answer>> tell(Arguments arguments, Context& context) {
   auto parameters = parameters_of(**report, arguments);
   if (!parameters) co_return core::fail(parameters.error());
   auto rows = co_await (**read).query_within(report_limit, *(*report)->statement, std::move(*parameters));
-  if (!rows && rows.error().source == undefined_table)
+  if (!rows && rows.error().source == db::undefined_table)
     co_return core::fail(core::Code::not_found, "The report " + (**report).name + " reads a table that this Synapse does not have", rows.error().why,
                          "it comes with a newer Synapse");
   if (!rows) co_return core::fail(rows.error());

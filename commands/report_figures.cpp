@@ -7,6 +7,7 @@
 #include "commands/database_reports.hpp"
 #include "commands/releases.hpp"
 #include "commands/space.hpp"
+#include "db/sqlstate.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::commands {
@@ -19,7 +20,6 @@ namespace {
 constexpr auto day = std::chrono::hours(24);
 constexpr auto kept = day * 400;
 constexpr auto least_for_forecast = std::chrono::hours(20);
-constexpr const char* no_such_table = "42P01";
 
 constexpr std::array<const char*, 11> counted{"database_bytes", "local_files", "local_bytes", "remote_files", "remote_bytes", "people",
                                               "bridged",        "rooms",       "living_rooms", "servers",      "failing"};
@@ -51,7 +51,7 @@ awaitable<void> count_people(ReportFigures& figures, Context& context) {
   std::int64_t abuse = row.integer("reported_events");
   auto others = co_await read.query(db::sql::figures_abuse);
   if (others) abuse += others->front().integer("reports");
-  else if (others.error().source != no_such_table) figures.left_out.push_back("reported users and rooms: " + core::describe(others.error()));
+  else if (others.error().source != db::undefined_table) figures.left_out.push_back("reported users and rooms: " + core::describe(others.error()));
   figures.now["abuse"] = abuse;
 }
 

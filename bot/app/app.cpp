@@ -43,7 +43,7 @@ void take_over(const config::Config& config) {
   core::remember_secret(config.repack.database);
   core::remember_secret(config.metrics.token);
   for (const std::string& word : config.alerts.fallback)
-    if (word.starts_with("http")) core::remember_secret(core::Secret(word));  // who knows a webhook may write to it
+    if (config::is_web_address(word)) core::remember_secret(core::Secret(word));  // who knows a webhook may write to it
   core::set_log_level(config.log_level == "debug"     ? core::LogLevel::debug
                       : config.log_level == "warning" ? core::LogLevel::warning
                       : config.log_level == "error"   ? core::LogLevel::error

@@ -282,7 +282,7 @@ void Bot::Parts::make_conversation() {
   services.own_health = [this] { return health(); };
   services.show_alert = [this](std::string message) { return watch->show_again(std::move(message)); };
   if (fallback.configured()) services.fallback = [this](std::string text) { return fallback.send(std::move(text)); };
-  watch = std::make_unique<commands::AlertWatch>(services, *room, [this](std::string text) { fallback.tell(config.homeserver.server_name + ": " + text); });
+  watch = std::make_unique<commands::AlertWatch>(services, *room, [this](std::string text) { fallback.tell(text); });
   dispatcher = std::make_unique<command::Dispatcher>(services, *room, *inbox, arrived);
   guard = std::make_unique<command::JobGuard>(services, *dispatcher);
   make_scheduler();

@@ -19,8 +19,6 @@ constexpr auto limit = std::chrono::seconds(30);
 constexpr std::size_t longest = 4000;
 constexpr const char* placeholder = "{}";
 
-bool is_url(const std::string& word) { return word.starts_with("http://") || word.starts_with("https://"); }
-
 }  // namespace
 
 Fallback::Fallback(boost::asio::any_io_executor io, const config::Config& config)
@@ -29,7 +27,7 @@ Fallback::Fallback(boost::asio::any_io_executor io, const config::Config& config
 awaitable<core::Result<std::string>> Fallback::send(std::string text) {
   if (words_.empty()) co_return core::fail(core::Code::not_found, "No other way is configured", {}, "set alerts.fallback in steward.yaml");
   if (text.size() > longest) text.resize(longest);
-  if (is_url(words_.front())) co_return co_await call_webhook(std::move(text));
+  if (config::is_web_address(words_.front())) co_return co_await call_webhook(std::move(text));
   co_return co_await run_program(std::move(text));
 }
 
@@ -80,9 +78,9 @@ awaitable<void> Fallback::send_and_log(std::string text) {
   else core::log_error("fallback", "{}", core::describe(sent.error()));
 }
 
-void Fallback::tell(std::string text) {
+void Fallback::tell(const std::string& text) {
   if (!configured()) return;
-  sending_.spawn("fallback", [this, text = std::move(text)] { return send_and_log(text); });
+  sending_.spawn("fallback", [this, text = server_name_ + ": " + text] { return send_and_log(text); });
 }
 
 void Fallback::trouble(const std::string& topic, std::chrono::seconds after, const std::string& text) {
@@ -90,13 +88,13 @@ void Fallback::trouble(const std::string& topic, std::chrono::seconds after, con
   Trouble& known = troubles_.try_emplace(topic, Trouble{now}).first->second;
   if (known.told || now - known.since < after) return;
   known.told = true;
-  tell(fmt::format("{}: {}", server_name_, text));
+  tell(text);
 }
 
 void Fallback::well(const std::string& topic, const std::string& text) {
   const auto known = troubles_.find(topic);
   if (known == troubles_.end()) return;
-  if (known->second.told) tell(fmt::format("{}: {}", server_name_, text));
+  if (known->second.told) tell(text);
   troubles_.erase(known);
 }
 

@@ -21,8 +21,8 @@ class Fallback {
   bool configured() const { return !words_.empty(); }
   // Sends now and says where: "the webhook", "mail". Errors: what the webhook answered, how the program ended. Up to 30 s.
   boost::asio::awaitable<core::Result<std::string>> send(std::string text);
-  // In the background; what fails is logged. Nothing without a configuration.
-  void tell(std::string text);
+  // In the background, with the server's name before it; what fails is logged. Nothing without a configuration.
+  void tell(const std::string& text);
   // A trouble that lasts: told once when it is `after` old; well() ends it and, if it was told, tells that it is over.
   void trouble(const std::string& topic, std::chrono::seconds after, const std::string& text);
   void well(const std::string& topic, const std::string& text);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "command/dispatcher_state.hpp"
+#include "command/offers.hpp"
 #include "core/log.hpp"
 
 namespace steward::command {
@@ -11,7 +12,6 @@ using State = Dispatcher::State;
 
 namespace {
 
-constexpr auto offered_within = std::chrono::seconds(30);
 constexpr std::size_t text_limit = 10000;  // characters in one message; more becomes a file (facts §3.4)
 
 // A text that is too long for one message becomes a file behind its first line.
@@ -49,7 +49,7 @@ awaitable<void> State::deliver(std::string cause, matrix::Envelope envelope, cor
     co_await room.say(cause, std::move(answer.message), std::move(first));
   }
   if (!answer.offers.empty()) {
-    auto offering = [this, cause, offers = std::move(answer.offers)] { return offer(cause, offers); };
+    auto offering = [this, cause, offers = std::move(answer.offers)] { return put_offers(services, room, cause, offers); };
     group.spawn("offers", std::move(offering));
   }
   int number = 0;
@@ -63,16 +63,6 @@ awaitable<void> State::deliver(std::string cause, matrix::Envelope envelope, cor
     auto sent = co_await room.send_file(std::move(file_cause), file.name, file.mimetype, file.data, file.caption, envelope);
     if (!sent) core::log_warning("dispatcher", "a file was not sent: {}", core::describe(sent.error()));
   }
-}
-
-awaitable<void> State::offer(std::string cause, std::vector<std::pair<std::string, std::string>> offers) {
-  for (const auto& [key, line] : offers) {
-    auto kept = co_await services.stores->alerts.offer(cause, fold_reaction(key), line);
-    if (!kept) co_return;
-  }
-  auto event = co_await sent_event(cause, offered_within);
-  if (!event) co_return;  // the commands stand in the message, too
-  for (const auto& [key, line] : offers) co_await room.react(cause + ":" + key, *event, key);
 }
 
 awaitable<core::Result<void>> State::send_picture(std::string cause, const report::Chart& chart, matrix::Envelope envelope) {

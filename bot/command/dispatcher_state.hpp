@@ -62,8 +62,6 @@ struct Dispatcher::State {
   boost::asio::awaitable<void> deliver(std::string cause, matrix::Envelope envelope, core::UserId sender, Answer answer);
   // The same, threaded and addressed as the command was.
   Deliver room_delivery(const matrix::Event& event);
-  // Keeps what the reactions stand for, and puts them on the message once it was sent.
-  boost::asio::awaitable<void> offer(std::string cause, std::vector<std::pair<std::string, std::string>> offers);
   // A picture; its text form when it cannot be drawn or uploaded.
   boost::asio::awaitable<void> show_chart(std::string cause, report::Chart chart, matrix::Envelope envelope);
   boost::asio::awaitable<core::Result<void>> send_picture(std::string cause, const report::Chart& chart, matrix::Envelope envelope);

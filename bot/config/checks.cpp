@@ -83,10 +83,12 @@ std::string check_url(const std::string& text) {
   return {};
 }
 
+bool is_web_address(std::string_view word) { return word.starts_with("http://") || word.starts_with("https://"); }
+
 std::string check_fallback(const std::vector<std::string>& words) {
   if (words.empty()) return {};
   const std::string& first = words.front();
-  if (first.starts_with("http://") || first.starts_with("https://")) return words.size() == 1 ? std::string() : "a webhook takes no arguments";
+  if (is_web_address(first)) return words.size() == 1 ? std::string() : "a webhook takes no arguments";
   if (!first.starts_with('/')) return "expected one http(s) URL, or the absolute path of a program and its arguments";
   return access(first.c_str(), X_OK) == 0 ? std::string() : fmt::format("cannot run {}", first);
 }

@@ -109,6 +109,9 @@ core::Result<Config> load(const std::string& path);
 // Parses text as `load` does; `base` is the folder that relative paths start from. For tests and setup.
 core::Result<Config> parse(std::string_view yaml, const std::string& base, const std::map<std::string, std::string>& environment);
 
+// Of `alerts.fallback`: "https://…" is a webhook, else it is a program.
+bool is_web_address(std::string_view word);
+
 // Keys that differ between two configs: first those that a reload applies, second those that need a restart.
 struct Difference {
   std::vector<std::string> applied, needs_restart;

@@ -14,12 +14,6 @@ constexpr const char* select_alert =
     "floor(extract(epoch FROM since) * 1000)::bigint AS since_ms, floor(extract(epoch FROM ended) * 1000)::bigint AS ended_ms, "
     "floor(extract(epoch FROM CASE WHEN silenced_until > now() THEN silenced_until END) * 1000)::bigint AS silenced_ms FROM alert ";
 
-std::optional<core::TimePoint> time_from(const Row& row, const char* column) {
-  const auto ms = row.optional_integer(column);
-  if (!ms) return std::nullopt;
-  return core::from_unix_ms(*ms);
-}
-
 AlertRow alert_from(const Row& row) {
   AlertRow alert;
   alert.number = row.integer("number");
@@ -72,9 +66,7 @@ awaitable<Result<std::int64_t>> AlertStore::add(std::string metric, std::int64_t
 
 awaitable<Result<bool>> AlertStore::remove(std::int64_t number) {
   auto deleting = session_.query("DELETE FROM alert WHERE number = $1::bigint RETURNING number", Values(1, bind(number)));
-  auto rows = co_await std::move(deleting);
-  if (!rows) co_return core::fail(rows.error());
-  co_return !rows->empty();
+  co_return any(co_await std::move(deleting));
 }
 
 awaitable<Result<void>> AlertStore::note(AlertRow row, bool begins, bool ends) {

@@ -2,6 +2,7 @@
 
 #include "async/tasks.hpp"
 #include "db/store_outcome.hpp"
+#include "db/sqlstate.hpp"
 #include "sql/statements.hpp"
 
 namespace steward::db {
@@ -99,7 +100,7 @@ boost::asio::awaitable<Result<void>> take_and_pin(Session& session, Lock lock) {
 boost::asio::awaitable<Result<bool>> exists(Session& session, const Statement& statement, Arguments arguments) {
   auto reading = session.query(statement, std::move(arguments));
   auto rows = co_await std::move(reading);
-  if (!rows && rows.error().source == "42P01") co_return false;  // no such table: not a homeserver's database at all
+  if (!rows && rows.error().source == undefined_table) co_return false;  // no such table: not a homeserver's database at all
   if (!rows) co_return core::fail(rows.error());
   co_return !rows->empty();
 }

@@ -13,12 +13,6 @@ constexpr const char* columns =
     "number, timetable, line, author, confirmed_by, origin_job, level, cap_items, cap_rows, cap_bytes, state, reason, last_outcome, last_job, "
     "floor(extract(epoch FROM next_run) * 1000)::bigint AS next_ms, floor(extract(epoch FROM last_run) * 1000)::bigint AS last_ms";
 
-std::optional<core::TimePoint> time_from(const Row& row, const char* column) {
-  const auto ms = row.optional_integer(column);
-  if (!ms) return std::nullopt;
-  return core::from_unix_ms(*ms);
-}
-
 ScheduleRow schedule_from(const Row& row) {
   ScheduleRow schedule;
   schedule.number = row.integer("number");
@@ -94,9 +88,7 @@ awaitable<Result<std::vector<ScheduleRow>>> ScheduleStore::due(core::TimePoint n
 
 awaitable<Result<bool>> ScheduleStore::remove(std::int64_t number) {
   auto deleting = session_.query("DELETE FROM schedule WHERE number = $1::bigint RETURNING number", number_first(number));
-  auto rows = co_await std::move(deleting);
-  if (!rows) co_return core::fail(rows.error());
-  co_return !rows->empty();
+  co_return any(co_await std::move(deleting));
 }
 
 awaitable<Result<bool>> ScheduleStore::set_state(std::int64_t number, std::string state, std::string reason, std::optional<core::TimePoint> next_run) {
@@ -108,9 +100,7 @@ awaitable<Result<bool>> ScheduleStore::set_state(std::int64_t number, std::strin
       "UPDATE schedule SET state = $2, reason = $3, next_run = to_timestamp($4::bigint / 1000.0), changed_at = now() "
       "WHERE number = $1::bigint RETURNING number",
       std::move(values));
-  auto rows = co_await std::move(updating);
-  if (!rows) co_return core::fail(rows.error());
-  co_return !rows->empty();
+  co_return any(co_await std::move(updating));
 }
 
 awaitable<Result<void>> ScheduleStore::set_next(std::int64_t number, std::optional<core::TimePoint> next_run) {

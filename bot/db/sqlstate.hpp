@@ -1,4 +1,5 @@
-// From SQLSTATE and message to core::Error. Used by session.cpp; pure.
+// From SQLSTATE and message to core::Error. Used by session.cpp; `undefined_table` also by whoever asks for what an older
+// Synapse does not have. Pure.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,8 @@
 #include "core/error.hpp"
 
 namespace steward::db {
+
+inline constexpr std::string_view undefined_table = "42P01";
 
 struct Message {
   std::string sqlstate;  // "" when the text has none

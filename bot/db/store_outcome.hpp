@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/units.hpp"
 #include "db/session.hpp"
 
 namespace steward::db {
@@ -12,6 +13,19 @@ namespace steward::db {
 inline core::Result<void> nothing(const core::Result<Rows>& rows) {
   if (!rows) return core::fail(rows.error());
   return {};
+}
+
+// Whether the statement touched a row: it returns those that it did.
+inline core::Result<bool> any(const core::Result<Rows>& rows) {
+  if (!rows) return core::fail(rows.error());
+  return !rows->empty();
+}
+
+// A column of milliseconds since 1970; NULL: no such time.
+inline std::optional<core::TimePoint> time_from(const Row& row, const char* column) {
+  const auto ms = row.optional_integer(column);
+  if (!ms) return std::nullopt;
+  return core::from_unix_ms(*ms);
 }
 
 template <class Read>  // T (const Row&)

@@ -80,6 +80,8 @@ class AdminRoom {
   boost::asio::awaitable<core::Result<void>> say(std::string cause, matrix::Message message, matrix::Envelope envelope);
   boost::asio::awaitable<core::Result<core::EventId>> say_and_wait(std::string cause, matrix::Message message, matrix::Envelope envelope,
                                                                   std::chrono::milliseconds limit);
+  // The event of what was said with `cause`, once it is sent; timeout after `limit`, not_found when it never was said.
+  boost::asio::awaitable<core::Result<core::EventId>> sent(std::string cause, std::chrono::milliseconds limit);
   // A text too long for an edit is cut and says so.
   boost::asio::awaitable<core::Result<void>> edit(std::string cause, matrix::Message message, matrix::Envelope envelope, core::EventId edited);
   boost::asio::awaitable<core::Result<void>> react(std::string cause, core::EventId target, std::string key);

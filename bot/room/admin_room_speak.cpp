@@ -72,8 +72,10 @@ asio::awaitable<Result<EventId>> AdminRoom::say_and_wait(std::string cause, Mess
                                                          std::chrono::milliseconds limit) {
   auto said = co_await say(cause, std::move(message), std::move(envelope));
   if (!said) co_return std::unexpected(said.error());
-  co_return co_await outbox_.wait_for(std::move(cause), limit);
+  co_return co_await sent(std::move(cause), limit);
 }
+
+asio::awaitable<Result<EventId>> AdminRoom::sent(std::string cause, std::chrono::milliseconds limit) { return outbox_.wait_for(std::move(cause), limit); }
 
 asio::awaitable<Result<void>> AdminRoom::edit(std::string cause, Message message, Envelope envelope, EventId edited) {
   auto room = place_of_events();
