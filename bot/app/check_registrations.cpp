@@ -1,12 +1,11 @@
 // The doctor's look at the other application services: whoever may act as one of the admins, or as the bot, can type
 // commands. The bot proves each command's sender by the database; without one this list is all there is.
-#include <yaml-cpp/yaml.h>
-
 #include <filesystem>
 #include <regex>
 
 #include "app/check_report.hpp"
 #include "app/setup_files.hpp"
+#include "config/yaml.hpp"
 #include "core/text.hpp"
 
 namespace steward::app {
@@ -26,9 +25,8 @@ struct OtherRegistration {
 std::string scalar(const YAML::Node& node) { return node.IsDefined() && node.IsScalar() ? node.Scalar() : std::string(); }
 
 // Tolerant: Synapse accepted the file, so its parts are what they should be, or they are of no interest here.
-OtherRegistration read_registration(const std::string& text) {
+OtherRegistration registration_of(const YAML::Node& root) {
   OtherRegistration result;
-  const YAML::Node root = YAML::Load(text);
   if (!root.IsMap()) return result;
   result.id = scalar(root["id"]);
   const YAML::Node spaces = root["namespaces"];
@@ -74,13 +72,12 @@ void judge_namespace(Report& report, const config::Config& config, const std::st
 }  // namespace
 
 void judge_registration(Report& report, const config::Config& config, const std::string& path, const std::string& text) {
-  OtherRegistration other;
-  try {
-    other = read_registration(text);
-  } catch (const YAML::Exception& error) {
-    report.warn(fmt::format("{} is not YAML (line {})", path, error.mark.line + 1), "mend it: Synapse would not start again");
+  const auto root = config::read_yaml(text);
+  if (!root) {
+    report.warn(path + ": " + root.error().what, "mend it: Synapse would not start again");
     return;
   }
+  const OtherRegistration other = registration_of(*root);
   if (other.id == config.appservice.id) {
     report.fail(fmt::format("{} has the bot's own id {}", path, other.id), "give each registration its own id: Synapse would not start again");
     return;

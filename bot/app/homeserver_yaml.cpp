@@ -1,7 +1,6 @@
 #include "app/homeserver_yaml.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "config/yaml.hpp"
 #include "core/text.hpp"
 
 namespace steward::app {
@@ -88,16 +88,12 @@ core::Result<std::vector<std::string>> files_of(const std::vector<std::string>& 
 core::Result<void> merge(const std::string& path, Sections& sections, HomeserverYaml& result) {
   auto content = read_file(path);
   if (!content) return std::unexpected(content.error());
-  YAML::Node root;
-  try {
-    root = YAML::Load(*content);
-  } catch (const YAML::Exception& error) {
-    // The message of yaml-cpp holds no content of the file, only its position.
-    return core::fail(Code::bad_input, "Cannot understand " + path,
-                      fmt::format("line {}: {}", error.mark.line + 1, error.msg), "Give Synapse's own configuration file");
+  const auto root = config::read_yaml(*content);
+  if (!root) {
+    return core::fail(Code::bad_input, "Cannot understand " + path, core::describe(root.error()), "Give Synapse's own configuration file");
   }
-  if (!root.IsMap()) return {};  // Synapse ignores such a file too
-  for (const auto& pair : root) {
+  if (!root->IsMap()) return {};  // Synapse ignores such a file too
+  for (const auto& pair : *root) {
     if (!pair.first.IsScalar()) continue;
     sections[pair.first.Scalar()].reset(pair.second);
     if (pair.first.Scalar() == "app_service_config_files") result.registrations_file = path;

@@ -1,7 +1,6 @@
 #include "app/setup_plan.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "app/setup_files.hpp"
+#include "config/yaml.hpp"
 #include "core/text.hpp"
 
 namespace steward::app {
@@ -206,13 +206,9 @@ core::Result<PresentConfig> read_present_config(const std::string& path) {
   if (!text) return std::unexpected(text.error());
   present.exists = true;
   present.edited = edited_by_hand(*text);
-  try {
-    const YAML::Node root = YAML::Load(*text);
-    if (root.IsMap()) collect(root, "", present);
-  } catch (const YAML::Exception& error) {
-    return core::fail(Code::bad_input, "Cannot understand " + path, fmt::format("line {}: {}", error.mark.line + 1, error.msg),
-                      "Mend that line");
-  }
+  const auto root = config::read_yaml(*text);
+  if (!root) return core::fail(Code::bad_input, "Cannot understand " + path, core::describe(root.error()), "Mend that line");
+  if (root->IsMap()) collect(*root, "", present);
   return present;
 }
 

@@ -1,10 +1,13 @@
 #include "config/yaml.hpp"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
+#include <sstream>
 
 #include "core/text.hpp"
 
@@ -29,16 +32,46 @@ bool reads_as_number(const std::string& word) {
   return word.starts_with("0x") && word.find_first_not_of("0123456789abcdefABCDEF_", 2) == std::string::npos;
 }
 
+// Keeps where a document begins, nothing of what it holds.
+class DocumentStart : public YAML::EventHandler {
+ public:
+  int line() const { return line_; }  // counted from one
+
+  void OnDocumentStart(const YAML::Mark& mark) override { line_ = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int line_ = 0;
+};
+
+// Not by YAML::LoadAll: behind `""x`, a line feed and `? ` it finds documents without end until no memory is left.
+std::optional<int> line_of_second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStart start;
+  if (!parser.HandleNextDocument(start) || !parser.HandleNextDocument(start)) return std::nullopt;
+  return start.line();
+}
+
 }  // namespace
 
 core::Result<YAML::Node> read_yaml(std::string_view text) {
   if (!core::is_valid_utf8(text)) return core::fail(core::Code::bad_input, "the file is not UTF-8 text");
   try {
-    std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      return core::fail(core::Code::bad_input, "the file holds more than one YAML document", "a line is \"---\"");
+    const std::string copy(text);
+    YAML::Node root = YAML::Load(copy);
+    if (const auto second = line_of_second_document(copy)) {
+      return core::fail(core::Code::bad_input, fmt::format("line {}: a second YAML document begins here", *second),
+                        "only one is read", "Remove the \"---\", or what stands before this line outside of every key.");
     }
-    return documents.empty() ? YAML::Node() : documents.front();
+    return root;
   } catch (const YAML::Exception& error) {
     // Some messages end with the offending text, behind a colon: it may be a password that needed quotes.
     const std::string reason = error.msg.substr(0, error.msg.find(':'));

@@ -1,5 +1,5 @@
-// Reading YAML with line numbers, shared by the configuration and the registration. The only header with yaml-cpp;
-// included by this folder's .cpp files alone. Start-up and SIGHUP only, I/O thread.
+// Reading YAML with line numbers, for the configuration, registrations and Synapse's own files. The only header with
+// yaml-cpp; included by .cpp files of this folder and of app. Start-up, set-up and SIGHUP only, I/O thread.
 #pragma once
 
 #include <yaml-cpp/yaml.h>

@@ -35,7 +35,7 @@ LIBRARIES = {
     "nlohmann/json.hpp": lambda path: layer(path) == ""
     or path.suffix == ".cpp"
     and (layer(path) in {"matrix", "synapse", "config", "report", "room", "jobs", "command"} or name(path) == "bot/app/fallback.cpp"),
-    "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) in {"app", "host"} and path.suffix == ".cpp",
+    "yaml-cpp": lambda path: layer(path) in {"config", ""} or layer(path) == "host" and path.suffix == ".cpp",
     "spdlog": lambda path: name(path) == "bot/core/log.cpp",
     "cairo": lambda path: name(path) == "bot/report/canvas.cpp",
     "CLI/": lambda path: layer(path) == "main",
