@@ -61,6 +61,8 @@ std::string confirmation(Level level) {
   return level == Level::reads ? "changes nothing" : "acts at once, can be undone";
 }
 
+constexpr std::string_view item_mark = "- ";
+
 // **bold** and `code` of one paragraph as spans; anything else is plain.
 matrix::Text spans(std::string_view text) {
   matrix::Text out;
@@ -80,7 +82,7 @@ matrix::Text spans(std::string_view text) {
   return out;
 }
 
-// The paragraphs of a manual page, each as one line; the heading is left out.
+// The paragraphs and list items ("- …") of a manual page, each as one line; the heading is left out.
 std::vector<std::string> paragraphs(std::string_view manual) {
   std::vector<std::string> found;
   bool open = false;
@@ -88,7 +90,7 @@ std::vector<std::string> paragraphs(std::string_view manual) {
     const std::string_view line = core::trim(raw);
     if (line.empty() || line.starts_with('#')) {
       open = false;
-    } else if (open) {
+    } else if (open && !line.starts_with(item_mark)) {
       found.back() += ' ' + std::string(line);
     } else {
       found.emplace_back(line);
@@ -202,7 +204,11 @@ matrix::Message command_help(const Spec& spec, std::string_view manual) {
   const int fixed = 3 + (standard.empty() ? 0 : 1);
   const int room = most_lines - fixed - static_cast<int>(pages.size());
   const bool flags_fit = static_cast<int>(flags.size()) <= room;
-  for (const std::string& page : pages) message.paragraph(spans(page));
+  for (const std::string& page : pages) {
+    const std::string_view text(page);
+    if (text.starts_with(item_mark)) message.entry(spans(text.substr(item_mark.size())));
+    else message.paragraph(spans(text));
+  }
   if (flags_fit)
     for (matrix::Text& each : flags) message.entry(std::move(each));
   if (!standard.empty()) message.paragraph("Also: " + core::join(standard, ", "));

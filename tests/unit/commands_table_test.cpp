@@ -162,6 +162,13 @@ TEST(Table, HelpFitsAScreen) {
     EXPECT_LE(command::group_help(group, table().specs()).line_count(), command::most_lines);
 }
 
+TEST(Table, ListItemsOfAManualStandOnTheirOwnLines) {
+  Spec spec;
+  spec.name = "some";
+  const matrix::Message help = command::command_help(spec, "# some\n\n**Two** ways:\n\n- `one`, which\n  goes on\n- `other`\n\nThe end.\n");
+  EXPECT_THAT(help.plain_body(), HasSubstr("Two ways:\n• one, which goes on\n• other\nThe end.\n"));
+}
+
 TEST(Table, OverviewFitsAlsoWithEveryGroupFull) {
   std::vector<Spec> many;
   for (const auto group : {command::Group::general, command::Group::jobs, command::Group::media, command::Group::rooms,
