@@ -100,8 +100,9 @@ awaitable<core::Result<jobs::Plan>> plan_allow(Arguments arguments, Context& con
   if (!before) co_return core::fail(before.error());
   jobs::Plan plan = plan_for(user, *before, role);
   plan.lines.push_back(words_about(role));
-  const std::vector<core::UserId> members = co_await context.services.room_members();
-  if (!contains(members, user))
+  auto joined = context.services.in_room(user);
+  const auto in_room = co_await std::move(joined);
+  if (in_room && !*in_room)
     plan.lines.push_back("Not in this room yet: the bot will send an invitation.");
   co_return plan;
 }
@@ -125,8 +126,9 @@ awaitable<jobs::ItemOutcome> set_role(db::ItemRow item, Context* context) {
 
 // The invitation is a courtesy: a role without it still counts once the person joins.
 awaitable<std::string> invite(core::UserId user, Context& context) {
-  const std::vector<core::UserId> members = co_await context.services.room_members();
-  if (contains(members, user)) co_return std::string();
+  auto joined = context.services.in_room(user);
+  const auto in_room = co_await std::move(joined);
+  if (in_room && *in_room) co_return std::string();
   const core::RoomId room = context.services.admin_room();
   if (room.empty()) co_return std::string("There is no admin room to invite to yet.");
   auto invited = co_await context.services.chat->invite(room, user, "given a role by an admin");

@@ -278,7 +278,7 @@ void Bot::Parts::make_conversation() {
   services.table = &table;
   services.options = &options;
   services.admin_room = [this] { return room->id(); };
-  services.room_members = [this] { return room->settled_members(); };
+  services.in_room = [this](core::UserId user) { return room->is_member(std::move(user)); };
   services.own_health = [this] { return health(); };
   services.show_alert = [this](std::string message) { return watch->show_again(std::move(message)); };
   if (fallback.configured()) services.fallback = [this](std::string text) { return fallback.send(std::move(text)); };
@@ -516,6 +516,7 @@ awaitable<void> Bot::Parts::watch_way_to_room() {
     if (!alive) co_return;
     const auto healthy = co_await admin->health();
     look_at_way_to_room(healthy && *healthy);
+    if (healthy && *healthy) co_await room->notice_removal();
   }
 }
 

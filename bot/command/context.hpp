@@ -72,7 +72,7 @@ struct Services {
   const Table* table = nullptr;
   Options* options = nullptr;
   std::function<core::RoomId()> admin_room;
-  std::function<boost::asio::awaitable<std::vector<core::UserId>>()> room_members;  // joined to the admin room now
+  std::function<boost::asio::awaitable<core::Result<bool>>(core::UserId user)> in_room;  // joined to the admin room now
   std::function<std::string()> own_health;                   // one line for !status
   // Runs the command of a schedule now, for the one who asks, under the cap it was confirmed with. Set by the dispatcher.
   std::function<boost::asio::awaitable<core::Result<Answer>>(db::ScheduleRow schedule, Context context)> run_schedule;

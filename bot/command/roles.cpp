@@ -36,8 +36,10 @@ awaitable<core::Result<Role>> role_of(core::UserId user, Services& services) {
   const Options& options = *services.options;
   if (core::server_of(user) != options.server_name && !contains(options.remote_allowed, user))
     co_return core::fail(refusal("you are not a user of " + options.server_name, "use an account of this server"));
-  const std::vector<core::UserId> members = co_await services.room_members();
-  if (!contains(members, user))
+  auto joined = services.in_room(user);
+  const auto in_room = co_await std::move(joined);
+  if (!in_room) co_return core::fail(in_room.error());
+  if (!*in_room)
     co_return core::fail(refusal("you are not joined to the admin room", "join it first"));
   auto role = co_await stored_role(user, services);
   if (!role) co_return core::fail(role.error());

@@ -58,6 +58,14 @@ asio::awaitable<Result<void>> AdminRoom::open() {
   co_return co_await open_now();
 }
 
+asio::awaitable<void> AdminRoom::notice_removal() {
+  if (!usable_) co_return;
+  auto rooms = co_await client_.joined_rooms();
+  if (!rooms || std::ranges::find(*rooms, id_) != rooms->end()) co_return;
+  auto opened = co_await open();
+  if (!opened) core::log_warning("room", "the bot is out of its room: {}", describe(opened.error()));
+}
+
 asio::awaitable<Result<void>> AdminRoom::open_now() {
   auto located = co_await locate();
   if (!located) {

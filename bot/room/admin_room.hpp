@@ -59,6 +59,9 @@ class AdminRoom {
   // Runs beside the caller until it ends, close() or the end of this object. The task must look whether it was cancelled
   // after each wait before it touches anything.
   void in_background(std::string name, async::TaskGroup::Task task);
+  // Asks whether the bot is still in a room that it takes for usable, and opens it again when not: nobody tells of the end of a
+  // room that was purged before its last events were sent on (Synapse 1.106). Does nothing while Synapse cannot be asked.
+  boost::asio::awaitable<void> notice_removal();
   // From a reloaded configuration; invites nobody by itself.
   void set_admins(std::vector<core::UserId> admins);
 
@@ -71,9 +74,10 @@ class AdminRoom {
   // A state event of the room, or an invitation to the bot from anywhere. Invitations: joins only the admin room's announced
   // successor or a room an admin invites to while none is usable; others are rejected and logged. Repeating an event is harmless; calls wait for each other in their order.
   boost::asio::awaitable<void> observe(matrix::Event event);
-  // The joined members once everything that arrived before this call is taken into account: whoever joined a moment ago is in,
-  // whoever left is out. Waits as long as open() and observe() take; empty when the wait was cancelled.
-  boost::asio::awaitable<std::vector<core::UserId>> settled_members();
+  // Whether the user is joined, once everything that arrived before this call is taken into account. Of somebody who seems not to
+  // be, the homeserver is asked: a join can stay in Synapse's queue while it recovers from an absence of ours (seen with 1.106).
+  // Waits as long as open() and observe() take. Errors: cancelled, and those of reading the room's state.
+  boost::asio::awaitable<core::Result<bool>> is_member(core::UserId user);
 
   // Messages in the room; `cause` makes each unique. A text too long for an event becomes a first part and a file.
   // While the room cannot be used they wait in the outbox, unless it is encrypted or unknown: not_allowed with the reason.

@@ -35,10 +35,14 @@ asio::awaitable<void> AdminRoom::observe(matrix::Event event) {
   }
 }
 
-asio::awaitable<std::vector<core::UserId>> AdminRoom::settled_members() {
+asio::awaitable<Result<bool>> AdminRoom::is_member(UserId user) {
   const auto turn = co_await Turn::take(*this);
-  if (!turn) co_return std::vector<core::UserId>();
-  co_return std::vector<core::UserId>(facts_.members.begin(), facts_.members.end());
+  if (!turn) co_return core::fail(core::Code::cancelled, "Looking for a member was stopped");
+  if (facts_.members.contains(user)) co_return true;
+  if (!usable_) co_return false;
+  auto read = co_await read_state();
+  if (!read) co_return std::unexpected(read.error());
+  co_return facts_.members.contains(user);
 }
 
 asio::awaitable<void> AdminRoom::take_invitation(matrix::Event event) {

@@ -89,7 +89,16 @@ TEST_F(FollowTest, WhoJoinedWhileTheRoomIsStillBeingReadIsAMember) {
   auto observing = [this, event = std::move(*joined)]() -> boost::asio::awaitable<void> { co_await room->observe(event); };
   boost::asio::co_spawn(io, opening, boost::asio::detached);
   boost::asio::co_spawn(io, observing, boost::asio::detached);
-  EXPECT_THAT(test::run(io, room->settled_members()), testing::Contains(UserId("@bob:hs.test")));
+  EXPECT_TRUE(get(room->is_member(UserId("@bob:hs.test"))));
+}
+
+TEST_F(FollowTest, AJoinThatNoEventTellsOfIsLookedUp) {
+  EXPECT_FALSE(get(room->is_member(UserId("@bob:hs.test"))));
+  server.add_state("!home", "m.room.member", "@bob:hs.test", {{"membership", "join"}}, "@bob:hs.test");
+  EXPECT_TRUE(get(room->is_member(UserId("@bob:hs.test"))));
+  EXPECT_TRUE(room->members().contains(UserId("@bob:hs.test")));
+  lose_home();
+  EXPECT_FALSE(get(room->is_member(UserId("@eve:hs.test")))) << "the room cannot be asked";
 }
 
 TEST_F(FollowTest, AKickSilencesTheBotUntilAnAdminInvitesItAgain) {

@@ -163,6 +163,25 @@ TEST_F(MakingTest, ADeletedRoomIsReplacedUnlessSomebodyChoseIt) {
   EXPECT_EQ(value("SELECT state FROM outbox WHERE room_id = '!made1' AND cause = 'for the old one'"), "dropped");
 }
 
+TEST_F(MakingTest, ADeletionThatNoEventTellsOfIsNoticed) {
+  get(room->open());
+  wait(room->notice_removal());
+  EXPECT_EQ(room->id().str(), "!made1");
+  server.rooms.erase("!made1");
+  EXPECT_TRUE(room->usable());
+  wait(room->notice_removal());
+  EXPECT_TRUE(room->usable());
+  EXPECT_EQ(room->id().str(), "!made2");
+}
+
+TEST_F(MakingTest, ARemovalThatNoEventTellsOfIsNoticed) {
+  get(room->open());
+  server.rooms["!made1"].joined = false;
+  wait(room->notice_removal());
+  EXPECT_FALSE(room->usable());
+  EXPECT_EQ(rooms_made(), 1);
+}
+
 TEST_F(MakingTest, SaysWhatToDoWhenTheBotWasRemoved) {
   get(room->open());
   server.rooms["!made1"].joined = false;

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support.process import Process, can_connect, wait_until
-from support.synapse import ApiError
+from support.synapse import ON_OLDEST, ApiError
 from support.world import Copies
 
 LARGE = 40  # rooms.large of these tests
@@ -16,6 +16,8 @@ LINE = "clean-rooms --include aliased,reported,blocked,left --method {}"
 
 # The only tables whose rows may differ between the methods: Synapse's own notes about an API call.
 BOOKKEEPING = {"cache_invalidation_stream_by_instance", "scheduled_tasks"}
+
+STATE_TABLES = {"state_groups", "state_groups_state", "state_group_edges"}
 
 
 def all_rows(world, database):
@@ -164,7 +166,9 @@ def test_the_three_methods_leave_the_same(copies):
             went = collections.Counter({row: count for row, count in gone.get(table, {}).items() if world.room not in row})
             # A position that moved on is a row gone and a row new of a table from which no deletion takes anything.
             moved = table not in gone_offline and len(went) <= len(new.get(table, ()))
-            assert moved or went == gone_offline.get(table, {}), f"{method} against offline: {table}"
+            # Before Synapse 1.126 (PR 18024) its purge forgot a room's unreferenced state groups.
+            same = went <= gone_offline.get(table, collections.Counter()) if ON_OLDEST and table in STATE_TABLES else went == gone_offline.get(table, {})
+            assert moved or same, f"{method} against offline: {table}"
     assert "Hybrid, blocked while they are emptied" in results["hybrid"][2] and "2 rooms with 40 events or more" in results["hybrid"][2]
     assert "event_json" in results["hybrid"][2] and "event_json" in results["offline"][2]
 
@@ -206,15 +210,21 @@ def last_job(world):
     return world.synapse.sql_value("SELECT max(number) FROM steward.job")
 
 
-GUARD = "SELECT count(*) FROM pg_locks WHERE relation = 'schema_compat_version'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+def guard_of(world):
+    """A look whether the guard lock is held, from another database: a session in this one would be refused."""
+    relation = world.synapse.sql_value("SELECT 'schema_compat_version'::regclass::oid::bigint")
+    held = ("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = %s)"
+            " AND relation = %s AND mode = 'AccessExclusiveLock' AND granted)")  # fmt: skip
+    return lambda: world.postgres.value("postgres", held, (world.name, relation))
 
 
 def test_synapse_cannot_start_while_offline_runs_and_a_killed_run_resumes(world):
     world.fill.more_events(world.rooms["rich"][0], 20_000)
     before = all_rows(world, world.name)
     ours = identities(world, {room for kind in world.rooms.values() for room in kind})
+    guarded = guard_of(world)
     running = start_exec(world, LINE.format("offline"))
-    wait_until(lambda: world.synapse.sql_value(GUARD) or not running.running, 60, "the guard", 0.01)
+    wait_until(lambda: guarded() or not running.running, 60, "the guard", 0.01)
     running.send(signal.SIGSTOP)
     try:
         assert running.running, running.text()
@@ -229,7 +239,7 @@ def test_synapse_cannot_start_while_offline_runs_and_a_killed_run_resumes(world)
     finally:
         running.send(signal.SIGCONT)
     running.kill()
-    wait_until(lambda: world.synapse.sql_value(GUARD) == 0, 30, "the guard to end with its process")
+    wait_until(lambda: not guarded(), 30, "the guard to end with its process")
     number = last_job(world)
     resumed = world.steward.exec(f"resume {number}", "--yes")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr

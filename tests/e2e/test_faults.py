@@ -260,10 +260,12 @@ def is_in(world, room):
 
 
 def upgrade_room(world, version):
-    """Alice upgrades the admin room, with the right to do so, and lets the bot in; the new room, which is hers."""
+    """Alice upgrades the admin room, with the right to do so and more of it than the bot, and lets it in; the new room, which is hers."""
     synapse, old, token = world.synapse, world.room, world.steward.registration["as_token"]
     levels = synapse.client("GET", f"/rooms/{old}/state/m.room.power_levels", token=token, user_id=world.steward.user_id)
     levels.setdefault("users", {})["@alice:hs.test"] = levels.get("events", {}).get("m.room.tombstone", 100)
+    if world.steward.user_id in levels["users"]:  # in rooms before version 12, where it made the room
+        levels["users"][world.steward.user_id] = 50
     synapse.request("PUT", f"/_matrix/client/v3/rooms/{old}/state/m.room.power_levels", levels, token, user_id=world.steward.user_id)
     new = synapse.client("POST", f"/rooms/{old}/upgrade", {"new_version": version}, world.user("alice"))["replacement_room"]
     synapse.invite(world.user("alice"), new, world.steward.user_id)
@@ -319,7 +321,7 @@ def test_invitations_of_strangers_are_rejected(new_world):
     assert said and any(place in said[0] for place in (room, public, space)), "logged, with the room"
 
 
-@pytest.mark.parametrize("version", ["11", "12"])
+@pytest.mark.parametrize("version", ["11", pytest.param("12", marks=pytest.mark.skipif(ON_OLDEST, reason="this Synapse knows no rooms of version 12"))])
 def test_the_admin_room_is_upgraded(new_world, version):
     """An admin's upgrade is followed: to the announced successor and no other room. Version 12 names no event of the old one."""
     world = new_world().start()

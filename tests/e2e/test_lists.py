@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from support.synapse import ON_OLDEST
+
 
 @pytest.fixture(scope="module")
 def world(new_world):
@@ -76,12 +78,14 @@ def test_media_card(world):
     avatar = world.fill.avatar(carol)
     card = {row["field"]: row["value"] for row in data(world, f"media {mxc(avatar)}")}
     assert card["Uploaded by"] == carol.user_id and card["Type"] == "image/png" and carol.user_id in card["Picture of users"]
-    assert card["Quarantined"] == "no" and card["Same content"] == "nowhere else that is known"
+    assert card["Quarantined"] == "no"
+    assert card["Same content"].startswith("not known" if ON_OLDEST else "nowhere else that is known")
     assert "@" in world.alice.ask(f"!media {mxc(world.bob_files[0])}", "Quarantined").body
     world.alice.ask(f"!media {mxc(world.cached[0], 'far.example')}", "Cached from", "far.example", "@harness")
     world.alice.ask("!media mxc://hs.test/none", "no such file")
 
 
+@pytest.mark.skipif(ON_OLDEST, reason="this Synapse keeps no hashes of its files")
 def test_media_card_names_copies(world):
     carol = world.user("carol")
     one, two = (world.synapse.upload(carol, b"the same words", "text/plain", f"{name}.txt") for name in ("one", "two"))

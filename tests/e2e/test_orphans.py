@@ -26,6 +26,9 @@ def run_script(synapse, room):
     with synapse.postgres.connect(synapse.database) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM event_edges WHERE event_id IN (SELECT event_id FROM events WHERE room_id = %s)", (room,))
         for table in SCRIPT_TABLES:
+            cursor.execute("SELECT to_regclass(%s)", (table,))
+            if cursor.fetchone() == (None,):
+                continue  # came with a later Synapse
             cursor.execute(f"DELETE FROM {table} WHERE room_id = %s", (room,))
 
 

@@ -38,11 +38,12 @@ class Clock:
         return datetime.datetime.fromtimestamp(time.time() + self.ahead, datetime.UTC)
 
     def jump_to(self, moment):
-        """Forward only; every server follows within a second."""
+        """Forward only; every server follows in less than two seconds: libfaketime compares whole seconds of the real clock with
+        those of its last look at the file, and takes a difference of one for fresh."""
         assert moment > self.now(), f"{moment} has passed"
         self.ahead += (moment - self.now()).total_seconds()
         self._write()
-        time.sleep(1.5)
+        time.sleep(2.1)
 
     def next(self, hour, minute=0, second=0, weekday=None):
         """The next time the clock shows this (on that weekday, Monday is 0)."""

@@ -10,9 +10,7 @@ SETTINGS = {"modules": [{"module": "support.impatient.Impatient", "config": {}}]
 class Impatient:
     def __init__(self, config, api):
         homeserver = api._hs
-        tasks = {
-            "censor redacted events": homeserver.get_datastores().main._censor_redactions,
-            "delete marked state groups": homeserver.get_storage_controllers().purge_events._delete_state_groups_loop,
-        }
-        for name, task in tasks.items():
-            api.looping_background_call(task, INTERVAL_MS, desc=name)
+        api.looping_background_call(homeserver.get_datastores().main._censor_redactions, INTERVAL_MS, desc="censor redacted events")
+        purge_events = homeserver.get_storage_controllers().purge_events
+        if hasattr(purge_events, "_delete_state_groups_loop"):  # not in the oldest supported Synapse
+            api.looping_background_call(purge_events._delete_state_groups_loop, INTERVAL_MS, desc="delete marked state groups")

@@ -60,9 +60,9 @@ class ApiError(Exception):
 ON_OLDEST = os.environ.get("STEWARD_TEST_SYNAPSE") == "oldest"
 
 
-def interpreter(oldest=False):
-    """The Python that has Synapse installed; STEWARD_TEST_SYNAPSE=oldest chooses the oldest supported one."""
-    if oldest or ON_OLDEST:
+def interpreter(oldest=ON_OLDEST):
+    """The Python that has Synapse installed: the newest or the oldest supported one."""
+    if oldest:
         candidates = [ROOT / "build/venv-oldest/bin/python"]
     else:
         candidates = [ROOT / "build/venv/bin/python", Path(sys.executable)]
@@ -76,7 +76,7 @@ class Synapse:
     """One homeserver in one folder and one database. Call configure() (or start(), which does), then start()."""
 
     def __init__(self, folder, postgres, database, server_name="hs.test", port=None, federation_port=None,
-                 settings=None, os_user=None, oldest=False, detached=False):  # fmt: skip
+                 settings=None, os_user=None, oldest=ON_OLDEST, detached=False):  # fmt: skip
         self.folder = Path(folder)
         self.postgres = postgres
         self.database = database
