@@ -1,7 +1,8 @@
 // clean-orphans: deletes rows of Synapse's tables that belong to nothing any more, so that what they block works again. The plan is
 // the search of check-orphans, frozen as ranges of keys with the rows found in each; the act repeats the whole condition in every
-// DELETE and takes no more rows from a range than were found there. I/O thread; the plan on the read session, the act in short
-// batches on the work session. The manual page is clean_orphans.md.
+// DELETE and takes no more rows from a range than were found there. With Synapse stopped it also takes what may not go beside it,
+// under the lock that keeps Synapse from starting. I/O thread; the plan on the read session, the act in short batches on the work
+// session. The manual page is clean_orphans.md.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "db/guard.hpp"
+#include "db/offline_guard.hpp"
 #include "jobs/batches.hpp"
 
 namespace steward::commands {
@@ -32,6 +34,7 @@ namespace {
 
 constexpr auto plan_time = std::chrono::minutes(2);
 constexpr std::size_t shown_kinds = 9;
+constexpr std::string_view stopped_parameter = "stopped";  // of the plan: it holds kinds that go only with Synapse stopped
 
 // ---- the plan ----------------------------------------------------------------------------------------------------
 
@@ -57,11 +60,20 @@ void leave(jobs::Plan& plan, const OrphansFound& found, std::string reason, std:
   plan.kept.push_back(std::move(kept));
 }
 
-void add_kind(jobs::Plan& plan, const OrphansFound& found, const OrphanMoment& moment) {
+// In a window, or where nobody else is connected to the database.
+awaitable<core::Result<bool>> is_synapse_stopped(db::Session& read, const Context& context) {
+  if (context.window) co_return true;
+  auto sessions = co_await db::other_sessions(read);
+  if (!sessions) co_return core::fail(sessions.error());
+  co_return sessions->empty();
+}
+
+void add_kind(jobs::Plan& plan, const OrphansFound& found, const OrphanMoment& moment, bool stopped) {
   const OrphanKind& kind = *found.kind;
   if (found.search.found == 0) return;
-  if (kind.care == OrphanCare::stopped) return leave(plan, found, "stopped", fmt::format("only with Synapse stopped: {}", kind.why));
+  if (kind.care == OrphanCare::stopped && !stopped) return leave(plan, found, "stopped", fmt::format("only with Synapse stopped: {}", kind.why));
   if (!found.table.can_delete) return leave(plan, found, "no-right", fmt::format("the bot's database role may not delete: GRANT DELETE ON {} is missing", kind.table));
+  if (kind.care == OrphanCare::stopped) plan.parameters.emplace(stopped_parameter, "yes");
   plan.rows += found.search.found;
   plan.locks.push_back(fmt::format("table:{}", kind.table));
   plan.items.push_back({.kind = "orphans", .target = std::string(kind.name), .label = std::string(kind.name), .bytes = {}, .rows = found.search.found,
@@ -69,12 +81,13 @@ void add_kind(jobs::Plan& plan, const OrphansFound& found, const OrphanMoment& m
   if (plan.items.size() <= shown_kinds) plan.lines.push_back(kind_line(found));
 }
 
-jobs::Plan plan_for(const OrphanSurvey& survey, bool dry_run) {
+jobs::Plan plan_for(const OrphanSurvey& survey, bool dry_run, bool stopped) {
   jobs::Plan plan;
   plan.command = "clean-orphans";
   plan.level = static_cast<int>(dry_run ? Level::reads : Level::destroys);
   plan.needs_writer = true;
-  for (const OrphansFound& found : survey.kinds) add_kind(plan, found, survey.moment);
+  plan.needs_synapse = !stopped;
+  for (const OrphansFound& found : survey.kinds) add_kind(plan, found, survey.moment, stopped);
   if (plan.items.size() > shown_kinds) plan.lines.push_back(fmt::format("And {} more kinds; !check-orphans --csv has them all", plan.items.size() - shown_kinds));
   std::vector<std::string> cut, unread;
   for (const OrphansFound& found : survey.kinds) {
@@ -89,6 +102,7 @@ jobs::Plan plan_for(const OrphanSurvey& survey, bool dry_run) {
   if (!cut.empty()) plan.lines.push_back("Cut short: " + core::join(cut, ", ") + "; the next plan goes on where this one stopped");
   if (!unread.empty()) plan.lines.push_back("Not looked at: " + core::join(unread, "; "));
   if (!survey.absent.empty()) plan.lines.push_back("Not in this database: " + core::join(survey.absent, ", "));
+  if (plan.parameters.contains(std::string(stopped_parameter))) plan.lines.emplace_back("Synapse is stopped meanwhile and cannot start before the end");
   if (!plan.items.empty()) plan.lines.emplace_back("Last backup: none known to the bot");
   return plan;
 }
@@ -102,7 +116,9 @@ awaitable<core::Result<jobs::Plan>> plan(Arguments arguments, Context& context) 
   auto survey = co_await survey_orphans(**read, context.stores().settings, schema->version, plan_time, /*never=*/false);
   if (!survey) co_return core::fail(survey.error());
   if (auto analysed = check_analysed(*survey); !analysed) co_return core::fail(analysed.error());
-  co_return plan_for(*survey, arguments.flag("dry-run"));
+  auto stopped = co_await is_synapse_stopped(**read, context);
+  if (!stopped) co_return core::fail(stopped.error());
+  co_return plan_for(*survey, arguments.flag("dry-run"), *stopped);
 }
 
 // ---- the act -----------------------------------------------------------------------------------------------------
@@ -119,15 +135,16 @@ jobs::Batches::Options options_for(const SpaceHost& host) {
 
 class Cleaning {
  public:
-  Cleaning(db::Session& work, db::Session* watch, jobs::Progress& progress, SpaceHost host)
-      : work_(work), progress_(progress), batches_(work, watch, progress, options_for(host)) {}
+  // `guard` (nullptr while Synapse runs) is proven to hold at the end of each batch.
+  Cleaning(db::Session& work, db::Session* watch, jobs::Progress& progress, SpaceHost host, const db::OfflineGuard* guard)
+      : work_(work), progress_(progress), batches_(work, watch, progress, options_for(host)), guard_(guard) {}
 
   // `uncertain`: an earlier life may have deleted some of it; how much is told by what is left.
   awaitable<ItemOutcome> act(db::ItemRow item, bool uncertain) {
     const auto started = std::chrono::steady_clock::now();
     const OrphanKind* kind = find_orphan_kind(item.target);
     const auto planned = decode_search(item.note);
-    if (!kind || !kind->clean || kind->care != OrphanCare::live || !planned) co_return outcome(State::failed, "the plan is of another version of the bot; plan again");
+    if (!kind || !kind->clean || !may_go(kind->care) || !planned) co_return outcome(State::failed, "the plan is of another version of the bot; plan again");
     const auto& [moment, ranges] = *planned;
     TableRows rows, none;
     read_rows(item.error, rows, none);  // what was done before a pause
@@ -170,6 +187,8 @@ class Cleaning {
   }
 
  private:
+  bool may_go(OrphanCare care) const { return care == OrphanCare::live || (care == OrphanCare::stopped && guard_); }
+
   static std::int64_t sum(const TableRows& rows) {
     std::int64_t total = 0;
     for (const auto& [table, count] : rows) total += count;
@@ -193,8 +212,11 @@ class Cleaning {
                                               std::int64_t& beyond) {
     std::vector<std::string> after;
     for (;;) {
-      jobs::Batches::Work work = [&](db::Transaction& transaction, const std::vector<std::string>& from, std::int64_t size) {
-        return clean_orphans_batch(transaction, kind, moment, ranges, from, size);
+      jobs::Batches::Work work = [&](db::Transaction& transaction, const std::vector<std::string>& from, std::int64_t size) -> core::Result<jobs::Batch> {
+        auto batch = clean_orphans_batch(transaction, kind, moment, ranges, from, size);
+        if (!batch || !guard_) return batch;
+        if (auto held = db::still_held(transaction, guard_->backend_pid()); !held) return core::fail(held.error());
+        return batch;
       };
       auto running = batches_.run(std::string(kind.name), std::move(work), std::move(after));
       auto totals = co_await std::move(running);
@@ -224,6 +246,7 @@ class Cleaning {
   db::Session& work_;
   jobs::Progress& progress_;
   jobs::Batches batches_;
+  const db::OfflineGuard* guard_;
   bool ended_ = false;
   std::optional<core::Error> gave_up_;
 };
@@ -249,14 +272,28 @@ awaitable<core::Result<jobs::Receipt>> receipt_for(db::ItemTotals totals, Cleani
   co_return receipt;
 }
 
-awaitable<core::Result<jobs::Receipt>> run(jobs::Plan, jobs::Progress& progress, Context& context) {
+awaitable<core::Result<std::unique_ptr<db::OfflineGuard>>> take_guard(Context& context) {
+  if (!context.services.new_session) co_return core::fail(core::Code::unavailable, "There is no connection to Synapse's database");
+  auto guard = std::make_unique<db::OfflineGuard>(context.services.io, context.services.new_session("guard"));
+  auto taken = co_await guard->take();
+  if (!taken) co_return core::fail(taken.error());
+  co_return std::move(guard);
+}
+
+awaitable<core::Result<jobs::Receipt>> run(jobs::Plan plan, jobs::Progress& progress, Context& context) {
   auto work = context.work();
   if (!work) co_return core::fail(work.error());
+  std::unique_ptr<db::OfflineGuard> guard;  // released with this frame
+  if (plan.parameters.contains(std::string(stopped_parameter))) {
+    auto taken = co_await take_guard(context);
+    if (!taken) co_return core::fail(taken.error());
+    guard = std::move(*taken);
+  }
   auto reading = (**work).transaction(read_host);
   auto host = co_await std::move(reading);
   if (!host) co_return core::fail(host.error());
   const auto before = co_await danger_signs(**work);
-  Cleaning cleaning(**work, context.services.control, progress, std::move(*host));
+  Cleaning cleaning(**work, context.services.control, progress, std::move(*host), guard.get());
   jobs::Progress::Act act = [&cleaning](db::ItemRow item) { return cleaning.act(std::move(item), false); };
   jobs::Progress::Act settle = [&cleaning](db::ItemRow item) { return cleaning.act(std::move(item), true); };
   auto totals = co_await progress.for_each_item("kinds", 1, std::move(act), std::move(settle));

@@ -2,6 +2,7 @@
 room can be joined again; a healthy one has no orphans and is not changed."""
 
 import hashlib
+import re
 
 import pytest
 
@@ -9,7 +10,7 @@ from support.client import Admin
 from support.fill import DAY, Filler, now_ms
 from support.process import wait_until
 from support.steward import Steward
-from support.synapse import ApiError, Synapse
+from support.synapse import ON_OLDEST, ApiError, Synapse
 
 # The script's statements in an order that today's foreign keys allow: what it deletes by room, and what it must to get through.
 SCRIPT_TABLES = (
@@ -83,9 +84,36 @@ def orphans_of(here, room):
     return here.sql_value("SELECT count(*) FROM event_search x WHERE room_id = %s AND NOT EXISTS (SELECT FROM events e WHERE e.event_id = x.event_id)", (room,))
 
 
+def clean_stopped(here, steward):
+    """`steward exec clean-orphans` with Synapse stopped: {kind: rows that went}; the tables of other kinds are not touched."""
+    here.stop()
+    steward.stop()
+    before = contents(here)
+    dry = steward.exec("clean-orphans --dry-run")
+    assert "cannot start before the end" in dry.stdout and contents(here) == before, dry.stdout
+    # Planned while Synapse was stopped, confirmed when it runs again.
+    card = steward.exec("clean-orphans")
+    here.start()
+    refused = steward.exec(re.search(r"yes \d+ \d+", card.stdout)[0])
+    assert refused.returncode != 0 and "Somebody is connected" in refused.stdout, refused.stdout + refused.stderr
+    assert here.sql_value("SELECT sum(done_rows) FROM steward.job_item WHERE job = (SELECT max(number) FROM steward.job)") == 0
+    here.stop()
+    before = contents(here)
+    done = steward.exec("clean-orphans", "--yes")
+    assert done.returncode == 0 and "none of the planned rows is left" in done.stdout and "nothing grew" in done.stdout, done.stdout + done.stderr
+    gone = dict(here.sql("SELECT target, done_rows FROM steward.job_item WHERE job = (SELECT max(number) FROM steward.job)"))
+    after = contents(here)
+    lost = {table: rows - after[table][0] for table, (rows, _) in before.items() if after[table] != before[table]}
+    assert lost == gone, "row for row what was planned, and no other table changed"
+    assert "No orphans to clean" in steward.exec("clean-orphans").stdout
+    here.start()
+    steward.start()
+    return gone
+
+
 def test_a_room_lost_to_the_script_can_be_joined_again(servers):
     """The room is lost, joining it fails with 500, the check says so, the repair lets it be joined, a second run finds nothing."""
-    here, there, _, admin = servers
+    here, there, steward, admin = servers
     remote, bob, carol = there.users["remote"], here.users["bob"], here.users["carol"]
     room = there.create_room(remote, preset="public_chat", name="Far room", room_alias_name="lost")
     for number in range(12):
@@ -137,11 +165,15 @@ def test_a_room_lost_to_the_script_can_be_joined_again(servers):
     # Other tables lost no row, the planned ones what was planned; the living rooms have all their events.
     after = contents(here)
     for table, (rows, _) in before.items():
-        assert after[table][0] >= rows - planned.get(table, 0), table
+        if table != "application_services_txns":  # Synapse's own queue for the bot
+            assert after[table][0] >= rows - planned.get(table, 0), table
     assert here.sql("SELECT room_id, count(*) FROM events WHERE room_id = ANY(%s) GROUP BY 1 ORDER BY 1", ([known for known, _ in living],)) == living
 
     again = admin.ask("!clean-orphans --dry-run", "No orphans", timeout=90)
     assert again.plan_number is None
+    assert "only with Synapse stopped" in again and "event_auth_chains" in again
+    if ON_OLDEST:  # it stumbles over the auth chains
+        assert "event_auth_chains" in clean_stopped(here, steward)
     chunk = wait_until(lambda: len(join()) >= 12 and join(), 60, "the room to be joined again", 1)
     bodies = {event["content"].get("body") for event in chunk}
     assert {f"words {number}" for number in range(12)} <= bodies
@@ -149,6 +181,10 @@ def test_a_room_lost_to_the_script_can_be_joined_again(servers):
     assert here.send(carol, room, "back")
     found = admin.ask("!clean-orphans --dry-run", "No orphans", timeout=90)
     assert found.plan_number is None
+    if not ON_OLDEST:
+        assert "event_auth_chains" in clean_stopped(here, steward)
+        assert here.send(bob, room, "words after the rest is gone")
+    assert "event_auth_chains" not in admin.ask("!check-orphans", "No orphans", timeout=90)
 
 
 def test_what_synapses_own_purge_leaves_is_found(servers):
