@@ -100,8 +100,7 @@ awaitable<core::Result<jobs::Plan>> plan_allow(Arguments arguments, Context& con
   if (!before) co_return core::fail(before.error());
   jobs::Plan plan = plan_for(user, *before, role);
   plan.lines.push_back(words_about(role));
-  auto joined = context.services.in_room(user);
-  const auto in_room = co_await std::move(joined);
+  const auto in_room = co_await context.services.in_room(user);
   if (in_room && !*in_room)
     plan.lines.push_back("Not in this room yet: the bot will send an invitation.");
   co_return plan;
@@ -126,8 +125,7 @@ awaitable<jobs::ItemOutcome> set_role(db::ItemRow item, Context* context) {
 
 // The invitation is a courtesy: a role without it still counts once the person joins.
 awaitable<std::string> invite(core::UserId user, Context& context) {
-  auto joined = context.services.in_room(user);
-  const auto in_room = co_await std::move(joined);
+  const auto in_room = co_await context.services.in_room(user);
   if (in_room && *in_room) co_return std::string();
   const core::RoomId room = context.services.admin_room();
   if (room.empty()) co_return std::string("There is no admin room to invite to yet.");

@@ -14,10 +14,10 @@
 #include "commands/orphan_scan.hpp"
 #include "commands/room_deletion.hpp"
 #include "commands/space.hpp"
+#include "commands/stopped_synapse.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "db/guard.hpp"
-#include "db/offline_guard.hpp"
 #include "jobs/batches.hpp"
 
 namespace steward::commands {
@@ -272,20 +272,12 @@ awaitable<core::Result<jobs::Receipt>> receipt_for(db::ItemTotals totals, Cleani
   co_return receipt;
 }
 
-awaitable<core::Result<std::unique_ptr<db::OfflineGuard>>> take_guard(Context& context) {
-  if (!context.services.new_session) co_return core::fail(core::Code::unavailable, "There is no connection to Synapse's database");
-  auto guard = std::make_unique<db::OfflineGuard>(context.services.io, context.services.new_session("guard"));
-  auto taken = co_await guard->take();
-  if (!taken) co_return core::fail(taken.error());
-  co_return std::move(guard);
-}
-
 awaitable<core::Result<jobs::Receipt>> run(jobs::Plan plan, jobs::Progress& progress, Context& context) {
   auto work = context.work();
   if (!work) co_return core::fail(work.error());
   std::unique_ptr<db::OfflineGuard> guard;  // released with this frame
   if (plan.parameters.contains(std::string(stopped_parameter))) {
-    auto taken = co_await take_guard(context);
+    auto taken = co_await keep_synapse_stopped(context);
     if (!taken) co_return core::fail(taken.error());
     guard = std::move(*taken);
   }

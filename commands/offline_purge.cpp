@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "commands/room_deletion.hpp"
+#include "commands/stopped_synapse.hpp"
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "sql/statements.hpp"
@@ -52,10 +53,9 @@ OfflinePurge::OfflinePurge(command::Context& context, db::Session& work, jobs::P
     : context_(context), work_(work), progress_(progress), choice_(std::move(choice)), tables_(std::move(tables)) {}
 
 awaitable<core::Result<db::ItemTotals>> OfflinePurge::run() {
-  if (!context_.services.new_session) co_return core::fail(core::Code::unavailable, "There is no connection to Synapse's database");
-  guard_ = std::make_unique<db::OfflineGuard>(context_.services.io, context_.services.new_session("guard"));
-  auto taken = co_await guard_->take();
-  if (!taken) co_return core::fail(taken.error());
+  auto guard = co_await keep_synapse_stopped(context_);
+  if (!guard) co_return core::fail(guard.error());
+  guard_ = std::move(*guard);
   auto totals = co_await work_through();
   co_await guard_->release();
   co_return totals;

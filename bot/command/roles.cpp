@@ -36,8 +36,7 @@ awaitable<core::Result<Role>> role_of(core::UserId user, Services& services) {
   const Options& options = *services.options;
   if (core::server_of(user) != options.server_name && !contains(options.remote_allowed, user))
     co_return core::fail(refusal("you are not a user of " + options.server_name, "use an account of this server"));
-  auto joined = services.in_room(user);
-  const auto in_room = co_await std::move(joined);
+  const auto in_room = co_await services.in_room(user);
   if (!in_room) co_return core::fail(in_room.error());
   if (!*in_room)
     co_return core::fail(refusal("you are not joined to the admin room", "join it first"));

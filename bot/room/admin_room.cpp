@@ -19,6 +19,16 @@ using core::Result;
 using core::RoomId;
 using core::UserId;
 
+namespace {
+
+asio::awaitable<Result<bool>> is_joined(matrix::Client& client, RoomId room) {
+  auto rooms = co_await client.joined_rooms();
+  if (!rooms) co_return std::unexpected(rooms.error());
+  co_return std::ranges::find(*rooms, room) != rooms->end();
+}
+
+}  // namespace
+
 AdminRoom::AdminRoom(matrix::Client& client, db::SettingStore& settings, Outbox& outbox, AdminRoomOptions options)
     : client_(client),
       settings_(settings),
@@ -60,8 +70,8 @@ asio::awaitable<Result<void>> AdminRoom::open() {
 
 asio::awaitable<void> AdminRoom::notice_removal() {
   if (!usable_) co_return;
-  auto rooms = co_await client_.joined_rooms();
-  if (!rooms || std::ranges::find(*rooms, id_) != rooms->end()) co_return;
+  const auto in_room = co_await is_joined(client_, id_);
+  if (!in_room || *in_room) co_return;
   auto opened = co_await open();
   if (!opened) core::log_warning("room", "the bot is out of its room: {}", describe(opened.error()));
 }
@@ -94,9 +104,9 @@ asio::awaitable<Result<void>> AdminRoom::open_now() {
 }
 
 asio::awaitable<Result<void>> AdminRoom::be_joined() {
-  auto rooms = co_await client_.joined_rooms();
-  if (!rooms) co_return std::unexpected(rooms.error());
-  if (std::ranges::find(*rooms, id_) != rooms->end()) co_return Result<void>();
+  const auto in_room = co_await is_joined(client_, id_);
+  if (!in_room) co_return std::unexpected(in_room.error());
+  if (*in_room) co_return Result<void>();
   std::vector<std::string> via(1, options_.server_name);
   auto joined = co_await client_.join(id_, std::move(via));  // works when an invitation came while we were away
   if (joined || core::is_temporary(joined.error()) || joined.error().code == Code::cancelled) co_return joined;

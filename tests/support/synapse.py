@@ -59,6 +59,9 @@ class ApiError(Exception):
 # The run against the oldest supported Synapse. What that one cannot do is skipped there, with the reason.
 ON_OLDEST = os.environ.get("STEWARD_TEST_SYNAPSE") == "oldest"
 
+# Before Synapse 1.126 (PR 18024) a purge forgot a room's unreferenced state groups; !clean-orphans takes those.
+FORGOTTEN_BY_PURGE = {"state_groups", "state_groups_state", "state_group_edges"} if ON_OLDEST else set()
+
 
 def interpreter(oldest=ON_OLDEST):
     """The Python that has Synapse installed: the newest or the oldest supported one."""
@@ -405,9 +408,7 @@ class Synapse:
 
     def leftovers(self, room):
         """What a complete deletion of the room must not leave: {table: rows}."""
-        # Before Synapse 1.126 (PR 18024) a purge forgot a room's unreferenced state groups; !clean-orphans takes those.
-        forgotten = {"state_groups", "state_groups_state"} if ON_OLDEST else set()
-        return {table: count for table, count in self.room_rows(room).items() if table not in {*NOT_THE_ROOMS, *forgotten}}
+        return {table: count for table, count in self.room_rows(room).items() if table not in {*NOT_THE_ROOMS, *FORGOTTEN_BY_PURGE}}
 
     def media_files(self):
         """(number, bytes) of every file below the media folder, thumbnails too."""
